@@ -1,0 +1,91 @@
+"""What a contestant is. The loops that are timed stand here, so that they are the same for all.
+
+A rival with an environment of its own can be one too: a contestant whose :meth:`~Contestant.timed` hands the batch to
+a process there and returns the seconds that it measured. Batches take turns; nobody minds where one runs.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+__all__ = ["Contestant", "InThread", "OnLoop", "Operation"]
+
+Operation = Callable[[Any], Any]
+"""Takes one input of a workload; what it returns is looked at before the measuring, not during it."""
+
+
+class Contestant(ABC):
+    """One way to do the work, on a store of its own."""
+
+    @abstractmethod
+    def operations(self) -> Mapping[str, Operation]:
+        """What it can do; a workload that asks for anything else goes by without it."""
+
+    @abstractmethod
+    def timed(self, operation: str, items: Sequence[Any], tasks: int) -> float:
+        """Do an operation with each input, and tell how many seconds all took."""
+
+    @abstractmethod
+    def answer(self, operation: str, item: Any) -> Any:
+        """Do an operation once, and tell what came of it in the words that all use: rows as dicts, or a number."""
+
+    def plain(self, outcome: Any) -> Any:
+        """An outcome of an operation in the words that all use."""
+        return outcome
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class InThread(Contestant):
+    """Works in the calling thread."""
+
+    def timed(self, operation: str, items: Sequence[Any], tasks: int) -> float:
+        work = self.operations()[operation]
+        began = perf_counter()
+        for item in items:
+            work(item)
+        return perf_counter() - began
+
+    def answer(self, operation: str, item: Any) -> Any:
+        return self.plain(self.operations()[operation](item))
+
+
+class OnLoop(Contestant):
+    """Works on an event loop of its own: one operation after the other, or in so many tasks."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self.loop = self._runner.get_loop()
+
+    def timed(self, operation: str, items: Sequence[Any], tasks: int) -> float:
+        return self._runner.run(self._batch(self.operations()[operation], items, tasks))
+
+    def answer(self, operation: str, item: Any) -> Any:
+        async def once() -> Any:
+            return await self.operations()[operation](item)
+
+        return self.plain(self._runner.run(once()))
+
+    def close(self) -> None:
+        self._runner.run(self.finish())
+        self._runner.close()
+
+    async def finish(self) -> None:
+        """Let go of what belongs to the loop."""
+
+    async def _batch(self, work: Operation, items: Sequence[Any], tasks: int) -> float:
+        async def share(some: Sequence[Any]) -> None:
+            for item in some:
+                await work(item)
+
+        shares = [items[number::tasks] for number in range(tasks)]
+        began = perf_counter()
+        if tasks == 1:
+            await share(items)
+        else:
+            await asyncio.gather(*map(share, shares))
+        return perf_counter() - began

@@ -1,0 +1,49 @@
+"""What every contestant works on: one table, made by DataFlow, and the rows in it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from dataflow import DataFlow, Field
+
+__all__ = ["SEEDED", "STAMPS", "Row", "define", "row", "rows"]
+
+Row = dict[str, Any]
+
+SEEDED = 5000
+"""How many rows there are when a batch begins; their ids are 1 to this."""
+
+STAMPS = ("created_at", "updated_at")
+"""The fields that DataFlow fills by itself; a contestant without it fills them too."""
+
+
+def define(db: DataFlow) -> None:
+    """Define the model: a key, six fields and two stamps, as a program might have it."""
+
+    @db.model
+    class Account:
+        id: int
+        name: str
+        email: str = Field(unique=True)
+        age: int
+        balance: float
+        active: bool = True
+        meta: dict[str, Any]
+        created_at: datetime
+        updated_at: datetime
+
+
+def row(number: int) -> Row:
+    """A row; a different number makes a different email."""
+    return {
+        "name": f"Name {number}",
+        "email": f"person{number}@example.org",
+        "age": 18 + number % 60,
+        "balance": number * 0.25,
+        "active": number % 3 > 0,
+        "meta": {"plan": "basic", "visits": number % 100},
+    }
+
+
+def rows(first: int, count: int) -> Sequence[Row]:
+    return [row(number) for number in range(first, first + count)]

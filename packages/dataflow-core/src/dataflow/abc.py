@@ -1,0 +1,250 @@
+"""The contracts between the core and what is plugged into it."""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from dataflow.capabilities import Capability
+from dataflow.config import DataFlowConfig
+from dataflow.model.schema import Model, ModelField
+from dataflow.statements import SchemaChange, Statement
+from dataflow.types import ColumnType, Kind
+from dataflow.url import DatabaseURL
+
+if TYPE_CHECKING:
+    from sqlglot.expressions import Expression
+
+__all__ = [
+    "BatchInsert",
+    "Codec",
+    "Column",
+    "Connection",
+    "Convert",
+    "Dialect",
+    "DialectFactory",
+    "IndexOnTable",
+    "Interceptor",
+    "NodeType",
+    "Observer",
+    "RawResult",
+    "Row",
+    "Rows",
+    "Table",
+]
+
+T = TypeVar("T")
+
+Row: TypeAlias = tuple[Any, ...]
+Rows: TypeAlias = list[Row]
+Convert: TypeAlias = Callable[[Any], Any]
+
+
+class Codec(NamedTuple):
+    """How the values of a column type travel to the driver and back; None where they travel as they are.
+
+    Neither function ever sees None: null is null on every database.
+    """
+
+    encode: Convert | None = None
+    decode: Convert | None = None
+
+
+class RawResult(NamedTuple):
+    """What a statement of the user's own brought: rows where it has columns, else how many rows it touched."""
+
+    columns: tuple[str, ...]
+    rows: Rows
+    affected: int
+
+
+class BatchInsert(NamedTuple):
+    """A compiled :class:`~dataflow.statements.InsertMany`: the text before, for and after the rows of a batch."""
+
+    head: str
+    row: str
+    tail: str
+    width: int
+    returning: bool
+
+
+class Connection(Protocol):
+    """One connection of a driver.
+
+    On a dialect that runs in the process (``Dialect.in_process``) no await of these methods suspends, save that of
+    :meth:`offload`: whoever may block can step them to their end without an event loop.
+    Every error is one of :mod:`dataflow.errors`, with the driver's as its cause.
+    """
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the database holds a transaction open here; false too after it ended one by itself."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether the connection is open and may serve another run."""
+
+    async def open(self) -> None:
+        """Connect and set the session up."""
+
+    async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
+        """Run a statement that brings rows."""
+
+    async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run a statement that brings none, and tell how many rows it touched."""
+
+    async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
+        """Run any statement."""
+
+    async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
+        """Insert a batch in the fastest way; the rows where ``batch.returning``, else their number."""
+
+    async def offload(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine that uses this connection so that the event loop is free meanwhile.
+
+        Where it is cancelled, what runs is interrupted and has ended when this returns.
+        """
+
+    async def close(self) -> None:
+        """Let go of the database; idle or broken, twice too. Nothing is left behind."""
+
+    def abandon(self) -> None:
+        """Let go from wherever a process or an event loop ends, without waiting."""
+
+
+class Column(NamedTuple):
+    """A column as the database describes it."""
+
+    name: str
+    type: str
+    nullable: bool
+    has_default: bool
+
+
+class IndexOnTable(NamedTuple):
+    """An index as the database describes it; ``columns`` in order, those that descend with a leading ``-``."""
+
+    name: str
+    columns: tuple[str, ...]
+    unique: bool
+
+
+class Table(NamedTuple):
+    """A table as the database describes it.
+
+    :param key: the columns of its primary key, in order.
+    :param references: for each column with a foreign key, the table that it refers to.
+    """
+
+    name: str
+    columns: Mapping[str, Column]
+    key: tuple[str, ...]
+    indexes: tuple[IndexOnTable, ...]
+    references: Mapping[str, str]
+
+
+class Dialect(Protocol):
+    """A database: its SQL, its types, its driver."""
+
+    name: str
+    grammar: str
+    """The name under which sqlglot knows the SQL."""
+    capabilities: frozenset[Capability]
+    in_process: bool
+    """Whether the database runs in this process, so that no statement waits for a network."""
+    pool_size: int
+    """How many connections a pool keeps where the user does not say."""
+    max_connections: int | None
+    """How many connections there can be at all: 1 where a connection *is* the database."""
+
+    no_limit: str | None
+    """What LIMIT must say where rows are skipped and all others wanted; None where it may be left out."""
+
+    def connection(self) -> Connection:
+        """A new connection, not yet open."""
+
+    def begin(self, *, writes: bool) -> str:
+        """The statement that begins a transaction."""
+
+    def placeholder(self, position: int) -> str:
+        """The text for the parameter at a position, counted from 1."""
+
+    def codec(self, type: ColumnType) -> Codec:
+        """How values of a type travel."""
+
+    def ordered(self, operand: "Expression", kind: Kind) -> "Expression":
+        """An operand in the form in which this database sorts and compares values of a kind."""
+
+    def among(self, operand: "Expression", members: "Expression", type: ColumnType) -> "Expression":
+        """The operand is one of the members, which travel as one parameter however many they are."""
+
+    def pack(self, type: ColumnType) -> Convert:
+        """Turns the encoded members for :meth:`among` into that one parameter."""
+
+    def ddl(self, change: SchemaChange) -> str:
+        """The statement for a change of the schema."""
+
+    async def tables(self, connection: Connection, models: Sequence[Model]) -> Mapping[str, Table]:
+        """Describe those of the models' tables that exist, with names spelt as the models spell them."""
+
+    def stores(self, column: Column, type: ColumnType) -> bool:
+        """Whether a column that exists can hold the values of a type."""
+
+    def cannot_add(self, field: ModelField) -> str | None:
+        """Why a new column cannot be added to a table that exists, where that is so."""
+
+    def check_model(self, model: Model) -> None:
+        """Refuse a model that this database cannot store.
+
+        :raises ModelError: telling what to change.
+        """
+
+
+class DialectFactory(NamedTuple):
+    """What a plugin says of a dialect before anybody needs it.
+
+    :param name: the dialect's name.
+    :param schemes: the URL schemes that lead to it.
+    :param target: ``"module:Class"``, imported at the first use and called with the URL and the configuration.
+    """
+
+    name: str
+    schemes: tuple[str, ...]
+    target: str
+
+    def create(self, url: DatabaseURL, config: DataFlowConfig) -> Dialect:
+        """Import the dialect and make one for a database."""
+        from importlib import import_module
+
+        module, _, attribute = self.target.partition(":")
+        dialect: Dialect = getattr(import_module(module), attribute)(url, config)
+        return dialect
+
+
+class NodeType(NamedTuple):
+    """What a plugin says of a type of node.
+
+    :param name: the name by which workflows ask for it.
+    :param make: makes the node, of a database and, where the type belongs to a model, of that;
+        what it returns is a :class:`~dataflow.nodes.contract.Node`.
+    """
+
+    name: str
+    make: Callable[..., object]
+
+
+class Interceptor(Protocol):
+    """Rewrites statements before they are compiled: tenancy, soft delete, versions."""
+
+    kinds: frozenset[type]
+    """The kinds of statement that it handles."""
+    mandatory: bool
+    """Whether a kind that it does not handle must not be executed at all."""
+
+    def rewrite(self, statement: Statement) -> Statement:
+        """The statement to execute instead."""
+
+
+class Observer(Protocol):
+    """Sees statements after they ran: metrics, tracing. It gets no parameter and no row."""
+
+    def executed(self, statement: Statement, sql: str, seconds: float, error: BaseException | None) -> None:
+        """A statement took this long, and failed where there is an error."""

@@ -1,0 +1,28 @@
+"""What a database can do, so that the core asks for a capability and never for a name."""
+
+from enum import Enum
+
+__all__ = ["Capability"]
+
+
+class Capability(Enum):
+    """Something that not every database can do.
+
+    >>> Capability.RETURNING.value
+    'returning'
+    """
+
+    RETURNING = "returning"
+    """INSERT, UPDATE and DELETE give back the rows that they wrote."""
+
+    SAVEPOINTS = "savepoints"
+    """A part of a transaction can be undone alone."""
+
+    TRANSACTIONAL_DDL = "transactional_ddl"
+    """A failed change of the schema leaves nothing behind."""
+
+    NAN = "nan"
+    """Floating-point columns store NaN."""
+
+    CONCURRENT_WRITERS = "concurrent_writers"
+    """Several transactions can write at the same time; without it DataFlow queues them, in order."""

@@ -1,0 +1,267 @@
+"""The database object: models on one side, nodes and connections on the other."""
+
+import logging
+import sys
+import weakref
+from collections.abc import Collection, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any, Self, TypeVar, cast
+
+from dataflow.abc import NodeType
+from dataflow.capabilities import Capability
+from dataflow.config import DataFlowConfig
+from dataflow.errors import ConfigurationError, ModelError, UnknownNode, nearest
+from dataflow.execution.database import Database
+from dataflow.execution.pool import WorkflowConnectionPool
+from dataflow.execution.stepping import step
+from dataflow.model.declare import declare
+from dataflow.model.finite import without_nan
+from dataflow.model.schema import Model
+from dataflow.nodes.contract import Node, Output
+from dataflow.nodes.registry import open_databases
+from dataflow.runtime.calls import NodeCall, NodeHandle
+from dataflow.runtime.transaction import Transaction
+from dataflow.url import DatabaseURL
+from dataflow.workflow.builder import WorkflowBuilder
+
+__all__ = ["DataFlow", "Nodes"]
+
+Class = TypeVar("Class", bound=type)
+log = logging.getLogger("dataflow.engine")
+
+
+class DataFlow:
+    """A database, or several by name, and the models that live there.
+
+    Making one opens no connection; the first use does, after the tables that are missing were made.
+
+    :param database_url: where the database is, or a whole configuration. Without it: the environment variable
+        ``DATAFLOW_DATABASE_URL``, then ``DATABASE_URL``, then SQLite in memory.
+    :param options: any parameter of :class:`~dataflow.DataFlowConfig`.
+    :raises ConfigurationError: for an option or a URL that cannot be understood, or a database whose plugin is missing.
+
+    >>> with DataFlow("sqlite:///:memory:") as db:
+    ...     @db.model
+    ...     class User:
+    ...         name: str
+    ...
+    ...     db.run_sync(db.nodes.UserCreateNode(name="Ann"))["id"]
+    1
+    """
+
+    def __init__(
+        self, database_url: str | DatabaseURL | DataFlowConfig | None = None, **options: Any
+    ) -> None:
+        self.config = DataFlowConfig.resolve(database_url, options)
+        self.nodes = Nodes(self)
+        self._models: dict[str, Model] = {}
+        self._nodes: dict[str, Node] = {}
+        self._owners: dict[str, Model] = {}
+        self._databases = {
+            name: _database(name, url, self.config) for name, url in self.config.databases.items()
+        }
+        self._global = _node_types(None)
+        open_databases.add(self)
+        for decision in self.config.decisions:
+            log.info("%s", decision)
+
+    def model(self, cls: Class) -> Class:
+        """Make a table and its nodes of a class with type hints.
+
+        The class stays what it is, but is a schema and not to be instantiated. Defined again, from the same place in
+        the same module, it replaces the older one.
+
+        :raises ModelError: for whatever cannot become a table.
+        """
+        if not isinstance(cast("object", cls), type):
+            raise ModelError(f"model decorates a class, not a {type(cls).__name__}")
+        implied = not self.config.existing_schema_mode
+        model = declare(cls, implied=implied, frame_locals=sys._getframe(1).f_locals)
+        database = self._databases.get(model.database)
+        if database is None:
+            raise ModelError(
+                f"{model.name}: there is no database {model.database!r}{nearest(model.database, self._databases)}; "
+                f"name one with DataFlow(url, {model.database}_db=...)"
+            )
+        if Capability.NAN not in database.dialect.capabilities:
+            model = without_nan(model)
+        self._make_room(model, database)
+        types = _node_types(model)
+        clashes = [name for name in types if name in self._owners or name in self._global]
+        if clashes:
+            raise ModelError(
+                f"{model.name}: another model has the node type {clashes[0]} already; rename one of them"
+            )
+        database.add_model(model)
+        self._models[model.name] = model
+        for name, node_type in types.items():
+            self._nodes[name] = cast("Node", node_type.make(database, model))
+            self._owners[name] = model
+        _equip(cls, model, self)
+        return cls
+
+    def list_models(self) -> list[str]:
+        """The names of the models."""
+        return list(self._models)
+
+    def run_sync(self, call: NodeCall) -> Output:
+        """Run a node without a graph, from a thread: ``db.run_sync(db.nodes.UserReadNode(id=1))``."""
+        if not isinstance(call, NodeCall):
+            raise ConfigurationError(
+                "run_sync takes a call of one of db.nodes, such as db.nodes.UserReadNode(id=1)"
+            )
+        return call.run()
+
+    def transaction(self) -> Transaction:
+        """A transaction for code without a graph: ``async with db.transaction(): ...``."""
+        return Transaction(self._databases.values())
+
+    def create_workflow(self) -> WorkflowBuilder:
+        """A builder of workflows that looks for nodes here only."""
+        return WorkflowBuilder(self)
+
+    async def start(self) -> None:
+        """Connect and make the tables that are missing now, so that the first run need not."""
+        for database in self._databases.values():
+            connection = await database.borrow("the start", writes=False, blocking=False)
+            if not database.give_back(connection, writes=False):
+                await connection.close()
+            if database.unprepared:
+                await database.prepare(blocking=False)
+
+    async def close(self) -> None:
+        """Close every connection; what runs finishes first. The object cannot be used any more; twice is fine."""
+        self._close()
+
+    def _close(self) -> None:
+        open_databases.remove(self)
+        for database in self._databases.values():
+            step(database.pool.close())
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def __repr__(self) -> str:
+        return f"DataFlow({str(self.config.database)!r})"
+
+    def find_node(self, name: str, near: Collection[Database] = ()) -> Node:
+        """The node of a type.
+
+        :raises UnknownName: suggesting the nearest type.
+        """
+        known = self._nodes.get(name)
+        if known is not None:
+            return known
+        node_type = self._global.get(name)
+        if node_type is None:
+            raise UnknownNode("node type", name, repr(self), self.node_names())
+        databases = [database for database in self._databases.values() if database in near]
+        node = node_type.make(databases[0] if len(databases) == 1 else self._databases["primary"])
+        return cast("Node", node)
+
+    def node_names(self) -> Collection[str]:
+        """The types of nodes that exist here."""
+        return [*self._nodes, *self._global]
+
+    def databases(self) -> Mapping[str, Database]:
+        """The databases by name."""
+        return MappingProxyType(self._databases)
+
+    def replaces(self, other: object, name: str) -> bool:
+        """Whether a type of node here makes that of an older object obsolete."""
+        if not isinstance(other, DataFlow):
+            return False
+        ours, theirs = self._owners.get(name), other._owners.get(name)
+        same_class = ours is not None and theirs is not None and ours.origin == theirs.origin
+        return same_class or self.config.database == other.config.database
+
+    def _make_room(self, model: Model, database: Database) -> None:
+        """Forget an older definition of the same class; refuse what belongs to another."""
+        older = self._models.get(model.name)
+        if older is not None and older.origin != model.origin:
+            raise ModelError(
+                f"{model.name} is defined twice, in {older.origin[0]} and in {model.origin[0]}; rename one of them"
+            )
+        for other in self._models.values():
+            if (
+                other is not older
+                and other.table.casefold() == model.table.casefold()
+                and other.database == model.database
+            ):
+                raise ModelError(
+                    f"{model.name} and {other.name} share the table {model.table!r}; set another table"
+                )
+        if older is not None:
+            self._databases[older.database].drop_model(older)
+            for name in [name for name, owner in self._owners.items() if owner is older]:
+                del self._owners[name], self._nodes[name]
+
+
+class Nodes:
+    """The nodes of a database object as attributes: ``await db.nodes.UserCreateNode(name="Ann")``."""
+
+    def __init__(self, engine: DataFlow) -> None:
+        # A strong reference would make a circle, and the connections wait for the garbage collector.
+        self._engine = weakref.ref(engine)
+
+    def __getattr__(self, name: str) -> NodeHandle:
+        engine = self._engine()
+        if engine is None:
+            raise AttributeError("the database object of these nodes is gone; keep a reference to it")
+        return NodeHandle(engine.find_node(name))
+
+    def __dir__(self) -> list[str]:
+        engine = self._engine()
+        return sorted(engine.node_names()) if engine is not None else []
+
+
+def _database(name: str, url: DatabaseURL, config: DataFlowConfig) -> Database:
+    from dataflow.plugins import plugins
+
+    dialect = plugins().dialect(url.scheme).create(url, config)
+    size = config.pool_size if config.pool_size is not None else dialect.pool_size
+    overflow = config.pool_max_overflow
+    if dialect.max_connections is not None:
+        size, overflow = min(size, dialect.max_connections), 0
+    pool = WorkflowConnectionPool(
+        dialect.connection, size, overflow, config.pool_timeout, fork_closes=dialect.fork_closes
+    )
+    migrate = config.auto_migrate and not config.existing_schema_mode
+    return Database(name, dialect, pool, wait=config.pool_timeout, migrate=migrate)
+
+
+def _node_types(model: Model | None) -> Mapping[str, NodeType]:
+    from dataflow.plugins import plugins
+
+    contributed = plugins().hooks.dataflow_register_nodes(model=model)
+    return {node_type.name: node_type for node_types in contributed for node_type in node_types}
+
+
+def _equip(cls: type, model: Model, engine: DataFlow) -> None:
+    """Give the class what a model answers: its description, and a builder of workflows."""
+    reference = weakref.ref(engine)
+
+    def create_workflow() -> WorkflowBuilder:
+        """A builder of workflows that is bound to the database of this model."""
+        alive = reference()
+        if alive is None:
+            raise ConfigurationError(f"the database object of {model.name} is gone; keep a reference to it")
+        return WorkflowBuilder(alive)
+
+    attributes = cast("Any", cls)
+    attributes.__dataflow_model__ = model
+    attributes.create_workflow = staticmethod(create_workflow)

@@ -1,0 +1,1 @@
+"""The only holders of connections: pools, transactions, the execution of statements."""

@@ -1,0 +1,141 @@
+"""The executor: the only way from a statement to a database."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from time import perf_counter
+from typing import Any, TypeAlias, TypeVar, cast
+
+from dataflow.abc import Connection, Dialect, Interceptor, Observer, Rows
+from dataflow.errors import PluginError, QueryError
+from dataflow.sql.compiled import Compiled, MapRow
+from dataflow.statements import Delete, Insert, InsertMany, Raw, Select, Shape, Statement, Update
+
+__all__ = ["Executor", "Inserted", "Records"]
+
+T = TypeVar("T")
+Records: TypeAlias = list[dict[str, Any]]
+OfRows: TypeAlias = Select | Insert | Update | Delete
+
+KINDS: frozenset[type] = frozenset({Select, Insert, InsertMany, Update, Delete, Raw})
+SHAPES_KEPT = 2048
+BATCH_SIZE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """What became of a batch insert: the number of rows, of batches, and the rows where they were asked for."""
+
+    count: int
+    batches: int
+    records: Records | None
+
+
+class Executor:
+    """Rewrites, compiles and runs statements on a connection that it is given.
+
+    :param dialect: the database.
+    :param interceptors: rewrite each statement, in this order.
+    :param observers: hear of each statement that ran.
+    :raises PluginError: where a mandatory interceptor does not handle a kind of statement.
+    """
+
+    def __init__(
+        self, dialect: Dialect, interceptors: Sequence[Interceptor] = (), observers: Sequence[Observer] = ()
+    ) -> None:
+        for interceptor in interceptors:
+            missing = KINDS - interceptor.kinds
+            if interceptor.mandatory and missing:
+                names = ", ".join(sorted(kind.__name__ for kind in missing))
+                raise PluginError(f"{type(interceptor).__name__} is mandatory but does not handle {names}")
+        self._dialect = dialect
+        self._interceptors = tuple(interceptors)
+        self._observers = tuple(observers)
+        self.compiled = lru_cache(maxsize=SHAPES_KEPT)(self._compile)
+        """Compile a shape, or find it again; ``compiled.cache_info()`` tells how often it was found."""
+
+    def rewritten(self, statement: Statement) -> Statement:
+        """The statement as the interceptors leave it."""
+        for interceptor in self._interceptors:
+            if type(statement) in interceptor.kinds:
+                statement = interceptor.rewrite(statement)
+        return statement
+
+    async def records(self, connection: Connection, statement: OfRows) -> Records:
+        """Run a statement and return its rows as dicts."""
+        if self._interceptors:
+            statement = cast("OfRows", self.rewritten(statement))
+        compiled = self.compiled(statement.shape)
+        bind = compiled.bind
+        work = connection.fetch(compiled.sql, statement.values if bind is None else bind(statement.values))
+        rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
+        map_row = cast("MapRow", compiled.map_row)
+        return [map_row(row) for row in rows]
+
+    async def count(self, connection: Connection, statement: Select) -> int:
+        """Run a counting statement."""
+        if self._interceptors:
+            statement = cast("Select", self.rewritten(statement))
+        compiled = self.compiled(statement.shape)
+        bind = compiled.bind
+        work = connection.fetch(compiled.sql, statement.values if bind is None else bind(statement.values))
+        rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
+        count: int = rows[0][0]
+        return count
+
+    async def insert_many(self, connection: Connection, statement: InsertMany) -> Inserted:
+        """Insert rows batch by batch; only one batch is in memory, unless the rows are wanted back."""
+        if self._interceptors:
+            statement = cast("InsertMany", self.rewritten(statement))
+        compiled = self.compiled(statement.shape)
+        batch = compiled.batch
+        assert batch is not None
+        count = batches = 0
+        records: Records | None = [] if batch.returning else None
+        rows = iter(statement.rows)
+        size = statement.batch_size or BATCH_SIZE
+        while chunk := list(islice(rows, size)):
+            bound = chunk if compiled.bind is None else [compiled.bind(row) for row in chunk]
+            inserted = await self._observed(connection.insert(batch, bound), statement, compiled.sql)
+            if records is not None and compiled.map_row is not None:
+                records += map(compiled.map_row, cast("Rows", inserted))
+            count += len(chunk)
+            batches += 1
+        return Inserted(count, batches, records)
+
+    async def raw(self, connection: Connection, statement: Raw) -> Records | int:
+        """Run SQL of the user's own: its rows, or how many rows it touched where it brings none."""
+        if self._interceptors:
+            statement = cast("Raw", self.rewritten(statement))
+        from dataflow.sql.raw import encode_parameters
+
+        compiled = self.compiled(statement.shape)
+        bound = encode_parameters(self._dialect, compiled.names, statement.parameters)
+        outcome = await self._observed(connection.run(compiled.sql, bound), statement, compiled.sql)
+        columns = outcome.columns
+        if not columns:
+            return outcome.affected
+        if len(set(columns)) < len(columns):
+            raise QueryError("two columns of the result have the same name; give one an alias with AS")
+        return [dict(zip(columns, row, strict=True)) for row in outcome.rows]
+
+    async def _observed(self, work: Awaitable[T], statement: Statement, sql: str) -> T:
+        if not self._observers:
+            return await work
+        started = perf_counter()
+        error: BaseException | None = None
+        try:
+            return await work
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            for observer in self._observers:
+                observer.executed(statement, sql, perf_counter() - started, error)
+
+    def _compile(self, shape: Shape) -> Compiled:
+        # sqlglot takes longer to import than most programs to run: not before it is needed.
+        from dataflow.sql.compiler import compile_shape
+
+        return compile_shape(self._dialect, shape)

@@ -1,0 +1,167 @@
+"""The connection pool: bounded, fair, for threads and tasks alike."""
+
+import os
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from time import perf_counter
+
+from dataflow.abc import Connection
+from dataflow.errors import ConfigurationError, PoolTimeout
+from dataflow.execution.semaphore import FairSemaphore
+
+__all__ = ["WorkflowConnectionPool"]
+
+
+class WorkflowConnectionPool:
+    """Keeps connections open and lends each to one run at a time.
+
+    :param connect: makes a connection that is not yet open.
+    :param size: how many idle connections are kept.
+    :param overflow: how many more there may be under load; those are closed when they come back.
+    :param timeout: how many seconds a run waits for a connection before it gets a :class:`PoolTimeout`.
+    :param fork_closes: whether a connection that is open when the process forks does harm in the child, though the
+        child never touches it; idle ones are then closed before.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        size: int,
+        overflow: int,
+        timeout: float,
+        *,
+        fork_closes: bool = False,
+    ) -> None:
+        self._fork_closes = fork_closes
+        self._connect = connect
+        self._size = size
+        self._limit = size + overflow
+        self._timeout = timeout
+        self._idle: deque[Connection] = deque()
+        self._leases: dict[Connection, tuple[str, float]] = {}
+        self._permits = FairSemaphore(self._limit)
+        self._closed = False
+        _all_pools.add(self)
+        # Where nobody closed it: when it is collected, or when the process ends.
+        weakref.finalize(self, _abandon, self._idle)
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are lent."""
+        return len(self._leases)
+
+    @property
+    def idle(self) -> int:
+        """How many open connections wait to be lent."""
+        return len(self._idle)
+
+    def take(self, holder: str) -> Connection | None:
+        """Borrow an idle connection if there is one at hand; nothing waits.
+
+        :param holder: who borrows it, as a :class:`PoolTimeout` of somebody else will say.
+        """
+        if not self._permits.take():
+            return None
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            self._permits.give_back()
+            return None
+        self._leases[connection] = (holder, perf_counter())
+        return connection
+
+    async def acquire(self, holder: str, *, blocking: bool) -> Connection:
+        """Borrow an open connection, waiting for one and connecting if need be.
+
+        :param blocking: whether to do so by blocking the thread.
+        :raises PoolTimeout: where none came back in time.
+        """
+        if not await self._permits.acquire(self._timeout, blocking=blocking):
+            raise PoolTimeout(self._explain())
+        try:
+            connection = await self._idle_or_new(blocking)
+        except BaseException:
+            self._permits.give_back()
+            raise
+        self._leases[connection] = (holder, perf_counter())
+        return connection
+
+    def put(self, connection: Connection) -> bool:
+        """Take a connection back, on which no transaction is open.
+
+        :returns: whether it was kept; else it is the caller's to close: it is broken, or one too many.
+        """
+        self._leases.pop(connection, None)
+        keep = connection.usable and not self._closed and len(self._idle) < self._size
+        if keep:
+            self._idle.append(connection)
+        self._permits.give_back()
+        return keep
+
+    async def close(self) -> None:
+        """Close the idle connections now and the lent ones when they come back; lend none any more."""
+        self._closed = True
+        while self._idle:
+            await self._idle.popleft().close()
+
+    def before_fork(self) -> None:
+        """In a parent that is about to fork: let go of what must not be inherited."""
+        if self._fork_closes:
+            _abandon(self._idle)
+
+    def forget(self) -> None:
+        """In a forked child: leave the parent's connections untouched, and start empty."""
+        _inherited.extend((*self._idle, *self._leases))
+        self._idle.clear()
+        self._leases.clear()
+        self._permits = FairSemaphore(self._limit)
+
+    async def _idle_or_new(self, blocking: bool) -> Connection:
+        if self._closed:
+            raise ConfigurationError("the database was closed; make a new DataFlow to go on")
+        # The last one that came back is the warmest.
+        with suppress(IndexError):
+            return self._idle.pop()
+        connection = self._connect()
+        if blocking:
+            await connection.open()
+        else:
+            await connection.offload(connection.open())
+        return connection
+
+    def _explain(self) -> str:
+        now = perf_counter()
+        longest = sorted(self._leases.values(), key=lambda lease: lease[1])[:5]
+        holders = "; ".join(f"{holder} for {now - since:.1f} s" for holder, since in longest)
+        more = f" and {len(self._leases) - 5} more" if len(self._leases) > 5 else ""
+        return (
+            f"no connection became free within {self._timeout:g} s (pool_timeout); "
+            f"{self._limit} can be open, {self._permits.waiting} wait; held by: {holders or 'nobody'}{more}"
+        )
+
+
+_all_pools: "weakref.WeakSet[WorkflowConnectionPool]" = weakref.WeakSet()
+# Connections of the parent process stay referenced here, so that no finalizer of the child closes them.
+_inherited: list[Connection] = []
+
+
+def _abandon(idle: deque[Connection]) -> None:
+    with suppress(IndexError):
+        while True:
+            idle.pop().abandon()
+
+
+def _before_fork() -> None:
+    for pool in tuple(_all_pools):
+        pool.before_fork()
+
+
+def _forget_all() -> None:
+    for pool in _all_pools:
+        pool.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_forget_all)

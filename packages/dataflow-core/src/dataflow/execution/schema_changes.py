@@ -1,0 +1,119 @@
+"""Which additive changes bring a database up to its models, and when to refuse."""
+
+from collections.abc import Iterable, Mapping
+
+from dataflow.abc import Dialect, Table
+from dataflow.errors import ModelError, SchemaMismatch, nearest
+from dataflow.model.field import MISSING
+from dataflow.model.schema import Model, ModelField
+from dataflow.statements import AddColumn, CreateIndex, CreateTable, Reference, SchemaChange
+
+__all__ = ["additive_changes"]
+
+
+def additive_changes(
+    dialect: Dialect, models: Iterable[Model], tables: Mapping[str, Table], known: Mapping[str, Model]
+) -> tuple[SchemaChange, ...]:
+    """The new tables, columns and indexes that the models need. Nothing is ever dropped or rewritten.
+
+    :param tables: those that exist, by name.
+    :param known: the models of the database by name, to which foreign keys may refer.
+    :raises SchemaMismatch: naming everything that needs more than an addition.
+    :raises ModelError: where a foreign key names a model that nobody defined.
+    """
+    changes: list[SchemaChange] = []
+    problems: list[str] = []
+    for model in models:
+        table = tables.get(model.table)
+        if table is None:
+            changes.append(CreateTable(model, _references(model, known)))
+            changes += [CreateIndex(model, index) for index in model.indexes]
+        else:
+            problems += _differences(dialect, model, table)
+            changes += _additions(model, table, known)
+    if problems:
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        raise SchemaMismatch(
+            f"the database does not fit the models, and additions cannot repair it:{lines}\n"
+            "Plan such a change with dataflow-migrations (pip install dataflow-migrations), or, "
+            "to use the tables as they are, pass existing_schema_mode=True."
+        )
+    return tuple(changes)
+
+
+def _references(model: Model, known: Mapping[str, Model]) -> Mapping[str, Reference]:
+    found = {name: _reference(model, field, known) for name, field in model.fields.items()}
+    return {name: reference for name, reference in found.items() if reference is not None}
+
+
+def _reference(model: Model, field: ModelField, known: Mapping[str, Model]) -> Reference | None:
+    key = field.foreign_key
+    if key is None:
+        return None
+    target = known.get(key.model)
+    if target is None:
+        raise ModelError(
+            f"{model.name}.{field.name} refers to the model {key.model!r}, which is not defined in this database"
+            f"{nearest(key.model, known)}"
+        )
+    where = f"{model.name}.{field.name}"
+    if key.field is None and len(target.key) != 1:
+        raise ModelError(f"{where}: {target.name} has no single key; write '{target.name}.field'")
+    referred = target.key[0] if key.field is None else target.field(key.field)
+    if referred.type.kind is not field.type.kind:
+        raise ModelError(
+            f"{where} holds {field.type.kind.value}, but {target.name}.{referred.name}, to which it refers, "
+            f"holds {referred.type.kind.value}"
+        )
+    if not _is_unique(target, referred):
+        raise ModelError(
+            f"{where} refers to {target.name}.{referred.name}, which is neither the key nor unique"
+        )
+    return Reference(target.table, referred.column, key.on_delete)
+
+
+def _is_unique(model: Model, field: ModelField) -> bool:
+    if tuple(part.name for part in model.key) == (field.name,):
+        return True
+    return any(
+        index.unique and index.where is None and index.fields == (field.name,) for index in model.indexes
+    )
+
+
+def _additions(model: Model, table: Table, known: Mapping[str, Model]) -> Iterable[SchemaChange]:
+    for field in model.fields.values():
+        if field.column not in table.columns:
+            yield AddColumn(model, field, _reference(model, field, known))
+    existing = {index.name for index in table.indexes}
+    for index in model.indexes:
+        if index.name not in existing:
+            yield CreateIndex(model, index)
+
+
+def _differences(dialect: Dialect, model: Model, table: Table) -> Iterable[str]:
+    declared = {field.column: field for field in model.fields.values()}
+    for name, field in declared.items():
+        where = f"{model.name}.{field.name} ({model.table}.{name})"
+        column = table.columns.get(name)
+        if column is None:
+            if field.primary_key:
+                yield f"{where} is a key, but the table has no such column"
+            elif not field.nullable and field.default is MISSING:
+                yield f"{where} is new and required: give it a default or allow None"
+            elif (reason := dialect.cannot_add(field)) is not None:
+                yield f"{where} is new, but {reason}"
+            continue
+        if not dialect.stores(column, field.type):
+            yield f"{where} holds {field.type.kind.value}, but the column was made as {column.type or 'untyped'}"
+        if column.nullable and not field.nullable and not field.primary_key:
+            yield f"{where} does not allow None, but its column does"
+        if field.nullable and not column.nullable:
+            yield f"{where} allows None, but its column does not"
+        if field.foreign_key is not None and name not in table.references:
+            yield f"{where} is a foreign key, but its column is not"
+    for name, column in table.columns.items():
+        if name not in declared and not column.nullable and not column.has_default:
+            yield f"{model.table}.{name} must have a value, but {model.name} has no such field"
+    key = tuple(field.column for field in model.key)
+    if key != table.key:
+        yield f"{model.name} has the key ({', '.join(key)}), its table ({', '.join(table.key) or 'none'})"

@@ -1,0 +1,146 @@
+"""A counting semaphore that serves threads and tasks alike, first come, first served."""
+
+from collections import deque
+from collections.abc import Callable
+from threading import Lock, get_ident
+
+__all__ = ["FairSemaphore"]
+
+
+class FairSemaphore:
+    """So many permits; whoever finds none waits in a queue, a thread by blocking and a task by awaiting.
+
+    A permit that is given back goes to the first in the queue, never to somebody who comes by in that moment.
+
+    >>> semaphore = FairSemaphore(1)
+    >>> semaphore.take(), semaphore.take()
+    (True, False)
+    >>> semaphore.give_back()
+    >>> semaphore.take()
+    True
+    """
+
+    def __init__(self, permits: int) -> None:
+        self._lock = Lock()
+        self._free = permits
+        self._waiting: deque[_Turn] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    def take(self) -> bool:
+        """Take a permit if one is free and nobody waits."""
+        with self._lock:
+            if self._free and not self._waiting:
+                self._free -= 1
+                return True
+            return False
+
+    async def acquire(self, timeout: float, *, blocking: bool) -> bool:
+        """Take a permit, waiting for one if need be; False where none came in time.
+
+        :param timeout: in seconds.
+        :param blocking: whether to wait by blocking the thread; else the task waits and its event loop goes on.
+        """
+        if self.take():
+            return True
+        return self._wait_in_thread(timeout) if blocking else await self._wait_in_task(timeout)
+
+    def give_back(self) -> None:
+        """Return a permit."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._free += 1
+                    return
+                turn = self._waiting.popleft()
+                turn.granted = True
+            # Outside the lock, as it may run into somebody else's event loop.
+            if turn.wake():
+                return
+
+    def _wait_in_thread(self, timeout: float) -> bool:
+        bell = Lock()
+        bell.acquire()
+
+        def wake() -> bool:
+            bell.release()
+            return True
+
+        turn = self._queue(wake)
+        try:
+            if not turn.granted:
+                bell.acquire(timeout=timeout)
+        except BaseException:
+            self._abandon(turn)
+            raise
+        return self._leave(turn)
+
+    async def _wait_in_task(self, timeout: float) -> bool:
+        from asyncio import get_running_loop
+
+        loop, thread = get_running_loop(), get_ident()
+        rung = loop.create_future()
+
+        def ring() -> None:
+            if not rung.done():
+                rung.set_result(None)
+
+        def wake() -> bool:
+            try:
+                if get_ident() == thread:
+                    ring()
+                else:
+                    loop.call_soon_threadsafe(ring)
+            except RuntimeError:
+                # The loop was closed under its tasks; nobody waits there any more.
+                return False
+            return True
+
+        turn = self._queue(wake)
+        timer = loop.call_later(timeout, ring)
+        try:
+            if not turn.granted:
+                await rung
+        except BaseException:
+            self._abandon(turn)
+            raise
+        finally:
+            timer.cancel()
+        return self._leave(turn)
+
+    def _queue(self, wake: Callable[[], bool]) -> "_Turn":
+        turn = _Turn(wake)
+        with self._lock:
+            if self._free and not self._waiting:
+                self._free -= 1
+                turn.granted = True
+            else:
+                self._waiting.append(turn)
+        return turn
+
+    def _leave(self, turn: "_Turn") -> bool:
+        """Give up one's place; whether the permit had come before."""
+        with self._lock:
+            if not turn.granted:
+                self._waiting.remove(turn)
+            return turn.granted
+
+    def _abandon(self, turn: "_Turn") -> None:
+        if self._leave(turn):
+            self.give_back()
+
+
+class _Turn:
+    """A place in the queue.
+
+    :param wake: tells who waits that the permit is there; False where there is nobody any more.
+    """
+
+    __slots__ = ("granted", "wake")
+
+    def __init__(self, wake: Callable[[], bool]) -> None:
+        self.wake = wake
+        self.granted = False

@@ -1,0 +1,43 @@
+"""Models for databases that cannot store NaN."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
+
+from dataflow.errors import InvalidValue, ModelError
+from dataflow.model.schema import Model, ModelField
+from dataflow.types import Kind
+
+__all__ = ["without_nan"]
+
+
+def without_nan(model: Model) -> Model:
+    """The model, its fields of floats refusing NaN like any other wrong value.
+
+    :raises ModelError: where NaN is the default of a field.
+    """
+    if not any(field.type.kind is Kind.FLOAT for field in model.fields.values()):
+        return model
+    fields = {name: _refusing(model, field) for name, field in model.fields.items()}
+    return replace(
+        model, fields=MappingProxyType(fields), key=tuple(fields[field.name] for field in model.key)
+    )
+
+
+def _refusing(model: Model, field: ModelField) -> ModelField:
+    if field.type.kind is not Kind.FLOAT:
+        return field
+    where = f"{model.name}.{field.name}"
+    if field.default != field.default:
+        raise ModelError(f"{where}: the default is NaN, which this database cannot store")
+    return replace(field, coerce=_but_no_nan(field.coerce, where))
+
+
+def _but_no_nan(coerce: Callable[[object], object], where: str) -> Callable[[object], object]:
+    def refuse_nan(value: object) -> object:
+        number = coerce(value)
+        if number != number:
+            raise InvalidValue(f"{where}: this database cannot store NaN; give None or another number")
+        return number
+
+    return refuse_nan

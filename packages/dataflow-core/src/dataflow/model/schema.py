@@ -1,0 +1,86 @@
+"""A model as the rest of DataFlow sees it: a frozen description of a table."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from dataflow.errors import UnknownName
+from dataflow.model.field import MISSING, ForeignKey, Index
+from dataflow.model.naming import snake_case
+from dataflow.types import ColumnType
+
+__all__ = ["Model", "ModelField"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelField:
+    """A field of a model, and its column.
+
+    :param default: the static default, or ``MISSING``.
+    :param default_factory: makes the default anew for each row; for a mutable static default, copies of it.
+    :param generated: whether the database makes the value when none is given.
+    :param maintained: set for a field that DataFlow keeps itself, at creation or at every change.
+    :param coerce: takes a value that a caller gave, returns the one to store, or raises ``InvalidValue``.
+    """
+
+    name: str
+    column: str
+    type: ColumnType
+    nullable: bool
+    default: object
+    default_factory: Callable[[], object] | None
+    primary_key: bool
+    generated: bool
+    index: bool
+    unique: bool
+    foreign_key: ForeignKey | None
+    maintained: Literal["created", "updated"] | None
+    coerce: Callable[[object], object]
+
+    @property
+    def required(self) -> bool:
+        """Whether a new row must give a value."""
+        return not (
+            self.default is not MISSING
+            or self.default_factory is not None
+            or self.nullable
+            or self.generated
+            or self.maintained is not None
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Model:
+    """A model: a table, its fields in order, its key and its indexes.
+
+    :param key: the fields of the primary key; empty where an existing table has none.
+    :param indexes: the declared ones and those of single fields, each with its name.
+    :param options: what ``__dataflow__`` said.
+    :param database: the database that it lives in.
+    :param origin: the module and the qualified name of its class.
+    """
+
+    name: str
+    table: str
+    fields: Mapping[str, ModelField]
+    key: tuple[ModelField, ...]
+    indexes: tuple[Index, ...]
+    options: Mapping[str, object]
+    database: str
+    origin: tuple[str, str]
+    cls: type
+
+    @property
+    def id_name(self) -> str:
+        """The name that other models give to its key: ``order_item_id``."""
+        return f"{snake_case(self.name)}_id"
+
+    def field(self, name: str) -> ModelField:
+        """Find a field by its name.
+
+        :raises UnknownName: when there is none; the message suggests the nearest.
+        """
+        try:
+            return self.fields[name]
+        except KeyError:
+            raise UnknownName("field", name, self.name, self.fields) from None

@@ -1,0 +1,1 @@
+"""Nodes: what a workflow is made of."""

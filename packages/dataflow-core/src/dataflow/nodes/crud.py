@@ -1,0 +1,198 @@
+"""The nodes for one row: Create, Read, Update, Delete."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from dataflow.errors import InvalidValue, MissingValue, MultipleRecords, RecordNotFound
+from dataflow.execution.database import Database
+from dataflow.execution.scope import Scope
+from dataflow.model.field import utcnow
+from dataflow.model.schema import Model
+from dataflow.nodes.contract import Output
+from dataflow.nodes.rows import ModelNode, RowSelector
+from dataflow.nodes.values import NewRow
+from dataflow.statements import Delete, Insert, Order, Select, Update
+
+__all__ = ["CreateNode", "DeleteNode", "ReadNode", "UpdateNode"]
+
+# A statement for one row asks for two, so that a second match is noticed.
+ONE_AND_A_WITNESS = 2
+
+
+class CreateNode(ModelNode):
+    """Stores a new row and gives it back as it is stored."""
+
+    suffix = "CreateNode"
+    writes = True
+
+    def __init__(self, database: Database, model: Model) -> None:
+        super().__init__(database, model)
+        self._new = NewRow(model, self.name)
+
+    def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
+        self._new.check_names(names)
+        self._new.check(parameters)
+
+    def missing(self, names: Collection[str]) -> str | None:
+        return self._new.missing(names)
+
+    def prepare(self, parameters: Mapping[str, Any]) -> Insert:
+        plan = self._new.plan(tuple(parameters))
+        return Insert(self.model, plan.fields, plan.values(parameters))
+
+    def alone(self, prepared: Insert) -> bool:
+        return True
+
+    async def run(self, scope: Scope, prepared: Insert) -> Output:
+        database = self.database
+        records = await database.executor.records(await scope.connection(database), prepared)
+        return self.row(records[0])
+
+
+class ReadNode(ModelNode):
+    """Finds one row; of several that match, the first by key."""
+
+    suffix = "ReadNode"
+    settled = True
+
+    def __init__(self, database: Database, model: Model) -> None:
+        super().__init__(database, model)
+        self._selector = RowSelector(model, self.name, takes_values=False)
+        self._order = tuple(Order(field.name) for field in model.key)
+
+    def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
+        self._selector.check(parameters, names)
+
+    def missing(self, names: Collection[str]) -> str | None:
+        return self._selector.missing(names)
+
+    def prepare(self, parameters: Mapping[str, Any]) -> Select:
+        where, _ = self._selector.where(parameters)
+        if self._selector.is_key(where):
+            return Select(self.model, where)
+        return Select(self.model, where, self._order, limit=1)
+
+    def alone(self, prepared: Select) -> bool:
+        return True
+
+    async def run(self, scope: Scope, prepared: Select) -> Output:
+        database = self.database
+        records = await database.executor.records(await scope.connection(database), prepared)
+        return self.row(records[0]) if records else {"record": None, "result": None, "found": False}
+
+
+class PreparedUpdate(NamedTuple):
+    """An update, and whether its row must exist."""
+
+    statement: Update
+    required: bool
+
+
+class UpdateNode(ModelNode):
+    """Changes one row and gives it back as it is then."""
+
+    suffix = "UpdateNode"
+    writes = True
+
+    def __init__(self, database: Database, model: Model) -> None:
+        super().__init__(database, model)
+        self._selector = RowSelector(model, self.name, takes_values=True, controls=("updates", "required"))
+        self._maintained = tuple(
+            field.name for field in model.fields.values() if field.maintained == "updated"
+        )
+
+    def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
+        selection = self._selector.check(parameters, names)
+        for field in selection.values:
+            if field.name in parameters:
+                field.coerce(parameters[field.name])
+        self._updates(parameters.get("updates", {}))
+        self._required(parameters)
+
+    def missing(self, names: Collection[str]) -> str | None:
+        return self._selector.missing(names)
+
+    def prepare(self, parameters: Mapping[str, Any]) -> PreparedUpdate:
+        where, selection = self._selector.where(parameters)
+        changes = self._updates(parameters.get("updates", {}))
+        for field in selection.values:
+            changes[field.name] = field.coerce(parameters[field.name])
+        if not changes:
+            raise MissingValue(f"{self.name} has nothing to change; give updates, such as {{'field': value}}")
+        for name in self._maintained:
+            changes.setdefault(name, utcnow())
+        limit = None if self._selector.is_key(where) else ONE_AND_A_WITNESS
+        statement = Update(self.model, tuple(changes), tuple(changes.values()), where, limit)
+        return PreparedUpdate(statement, self._required(parameters))
+
+    def alone(self, prepared: PreparedUpdate) -> bool:
+        return prepared.statement.limit is None
+
+    async def run(self, scope: Scope, prepared: PreparedUpdate) -> Output:
+        database = self.database
+        records = await database.executor.records(await scope.connection(database), prepared.statement)
+        if len(records) > 1:
+            raise MultipleRecords(
+                f"{self.name} matches more than one row; {self.model.name}BulkUpdateNode changes many"
+            )
+        if records:
+            return self.row(records[0])
+        if prepared.required:
+            raise RecordNotFound(f"{self.name} found no row to change; required=False accepts that")
+        return {"record": None, "result": None, "found": False}
+
+    def _updates(self, updates: object) -> dict[str, object]:
+        if not isinstance(updates, Mapping):
+            raise InvalidValue(
+                f"{self.name} updates: expected a dict such as {{'field': value}}, got {type(updates).__name__}"
+            )
+        return {name: self.model.field(name).coerce(value) for name, value in updates.items()}
+
+    def _required(self, parameters: Mapping[str, object]) -> bool:
+        required = parameters.get("required", True)
+        if not isinstance(required, bool):
+            raise InvalidValue(f"{self.name} required: expected a bool, got {type(required).__name__}")
+        return required
+
+
+class DeleteNode(ModelNode):
+    """Deletes one row, if it is there."""
+
+    suffix = "DeleteNode"
+    writes = True
+    settled = True
+
+    def __init__(self, database: Database, model: Model) -> None:
+        super().__init__(database, model)
+        self._selector = RowSelector(model, self.name, takes_values=False)
+
+    @property
+    def outputs(self) -> frozenset[str] | None:
+        return frozenset({"deleted", "result", "id"}).union(field.name for field in self.model.key)
+
+    def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
+        self._selector.check(parameters, names)
+
+    def missing(self, names: Collection[str]) -> str | None:
+        return self._selector.missing(names)
+
+    def prepare(self, parameters: Mapping[str, Any]) -> Delete:
+        where, _ = self._selector.where(parameters)
+        return Delete(self.model, where, None if self._selector.is_key(where) else ONE_AND_A_WITNESS)
+
+    def alone(self, prepared: Delete) -> bool:
+        return prepared.limit is None
+
+    async def run(self, scope: Scope, prepared: Delete) -> Output:
+        database = self.database
+        records = await database.executor.records(await scope.connection(database), prepared)
+        if len(records) > 1:
+            raise MultipleRecords(
+                f"{self.name} matches more than one row; {self.model.name}BulkDeleteNode deletes many"
+            )
+        if not records:
+            return {"deleted": 0, "result": 0}
+        key = records[0]
+        if len(key) == 1:
+            key = {**key, "id": next(iter(key.values()))}
+        return {**key, "deleted": 1, "result": 1}

@@ -1,0 +1,119 @@
+"""The node for many rows: List."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from dataflow.errors import InvalidValue
+from dataflow.execution.database import Database
+from dataflow.execution.scope import Scope
+from dataflow.filters.mongo import read_filter
+from dataflow.model.schema import Model
+from dataflow.nodes.contract import Output
+from dataflow.nodes.rows import ModelNode
+from dataflow.statements import EVERYTHING, Order, Select, Where, equals
+from dataflow.types import GREATEST_INTEGER, Kind
+
+__all__ = ["ListNode"]
+
+CONTROLS = frozenset({"filter", "order_by", "limit", "offset", "fields", "count_only"})
+
+
+class ListNode(ModelNode):
+    """Finds the rows that match a filter. A parameter named like a field filters by it too."""
+
+    suffix = "ListNode"
+    settled = True
+
+    def __init__(self, database: Database, model: Model) -> None:
+        super().__init__(database, model)
+        self._by_key = tuple(Order(field.name) for field in model.key)
+
+    @property
+    def outputs(self) -> frozenset[str] | None:
+        return frozenset({"records", "count", "result"})
+
+    def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
+        for name in names:
+            if name not in CONTROLS and name not in self.model.fields:
+                raise self.unknown(name, {*CONTROLS, *self.model.fields})
+        self.prepare(parameters)
+
+    def missing(self, names: Collection[str]) -> str | None:
+        return None
+
+    def prepare(self, parameters: Mapping[str, Any]) -> Select:
+        where = EVERYTHING
+        for name, value in parameters.items():
+            if name not in CONTROLS:
+                where &= self._equal(name, value)
+        if parameters.get("filter") is not None:
+            where &= read_filter(self.model, parameters["filter"], f"{self.name} filter")
+        if self._flag(parameters):
+            return Select(self.model, where, counting=True)
+        limit, offset = self._number(parameters, "limit"), self._number(parameters, "offset")
+        order = self._order(parameters.get("order_by"), cut=limit is not None or offset is not None)
+        return Select(self.model, where, order, limit, offset, self._fields(parameters.get("fields")))
+
+    def alone(self, prepared: Select) -> bool:
+        return True
+
+    async def run(self, scope: Scope, prepared: Select) -> Output:
+        database = self.database
+        connection = await scope.connection(database)
+        if prepared.counting:
+            count = await database.executor.count(connection, prepared)
+            return {"records": [], "count": count, "result": count}
+        records = await database.executor.records(connection, prepared)
+        return {"records": records, "count": len(records), "result": records}
+
+    def _equal(self, name: str, value: object) -> Where:
+        field = self.model.fields.get(name)
+        if field is None:
+            raise self.unknown(name, {*CONTROLS, *self.model.fields})
+        return equals(name, field.coerce(value))
+
+    def _number(self, parameters: Mapping[str, object], name: str) -> int | None:
+        number = parameters.get(name)
+        if number is None:
+            return None
+        if type(number) is not int:
+            raise InvalidValue(f"{self.name} {name}: expected int, got {type(number).__name__}")
+        if not 0 <= number <= GREATEST_INTEGER:
+            raise InvalidValue(f"{self.name} {name}: must be 0 or greater, and fit into 64 bits")
+        return number
+
+    def _flag(self, parameters: Mapping[str, object]) -> bool:
+        flag = parameters.get("count_only", False)
+        if not isinstance(flag, bool):
+            raise InvalidValue(f"{self.name} count_only: expected bool, got {type(flag).__name__}")
+        return flag
+
+    def _order(self, order_by: object, *, cut: bool) -> tuple[Order, ...]:
+        """What was asked for, then the key: rows that tie, or of which only some are wanted, need an order too."""
+        names = self._names(order_by, "order_by", "['-created_at', 'name']")
+        if not names and not cut:
+            return ()
+        order: dict[str, Order] = {}
+        for name in names:
+            field = self.model.field(name.removeprefix("-"))
+            if field.type.kind is Kind.JSON:
+                raise InvalidValue(f"{self.name} order_by: {field.name} holds JSON, which has no order")
+            order.setdefault(field.name, Order(field.name, name.startswith("-")))
+        for criterion in self._by_key:
+            order.setdefault(criterion.field, criterion)
+        return tuple(order.values())
+
+    def _fields(self, fields: object) -> tuple[str, ...] | None:
+        if fields is None:
+            return None
+        names = self._names(fields, "fields", "['id', 'name']")
+        if not names:
+            raise InvalidValue(f"{self.name} fields: the list is empty; leave it out for all fields")
+        return tuple(dict.fromkeys(self.model.field(name).name for name in names))
+
+    def _names(self, names: object, parameter: str, example: str) -> Sequence[str]:
+        if names is None:
+            return ()
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise InvalidValue(f"{self.name} {parameter}: expected a list of names such as {example}")
+        return names

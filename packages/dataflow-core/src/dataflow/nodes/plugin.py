@@ -1,0 +1,26 @@
+"""The nodes of the core, by the same door as everybody's."""
+
+from collections.abc import Iterable
+
+from dataflow.abc import NodeType
+from dataflow.hookspecs import hookimpl
+from dataflow.model.schema import Model
+from dataflow.nodes.bulk import BulkCreateNode
+from dataflow.nodes.crud import CreateNode, DeleteNode, ReadNode, UpdateNode
+from dataflow.nodes.listing import ListNode
+from dataflow.nodes.sql import SQLNode
+
+__all__ = ["dataflow_register_nodes"]
+
+OF_A_MODEL = (CreateNode, ReadNode, UpdateNode, DeleteNode, ListNode, BulkCreateNode)
+# Without a key no row can be told from another, so that none may be changed.
+WITHOUT_A_KEY = (ReadNode, ListNode)
+
+
+@hookimpl
+def dataflow_register_nodes(model: Model | None) -> Iterable[NodeType]:
+    if model is None:
+        return [NodeType("SQLNode", SQLNode)]
+    return [
+        NodeType(f"{model.name}{node.suffix}", node) for node in (OF_A_MODEL if model.key else WITHOUT_A_KEY)
+    ]

@@ -1,0 +1,98 @@
+"""The values of a new row: those given, defaults, and what DataFlow keeps itself."""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from dataflow.errors import MissingValue, UnknownName
+from dataflow.model.field import MISSING, utcnow
+from dataflow.model.schema import Model
+
+__all__ = ["NewRow", "RowPlan"]
+
+NAMES_KEPT = 256
+
+
+class RowPlan(NamedTuple):
+    """How the values of a row are made when these names are given, settled once.
+
+    :param fields: the fields of the INSERT: those given, those made, those that hold the time.
+    :param given: name and coercion of each value given.
+    :param made: a function for each default.
+    :param stamps: how many fields hold the time of creation.
+    """
+
+    fields: tuple[str, ...]
+    given: tuple[tuple[str, Callable[[object], object]], ...]
+    made: tuple[Callable[[], object], ...]
+    stamps: int
+
+    def values(self, row: Mapping[str, object]) -> tuple[object, ...]:
+        """The values, in the order of ``fields``."""
+        values = [coerce(row[name]) for name, coerce in self.given]
+        for make in self.made:
+            values.append(make())
+        if self.stamps:
+            values += [utcnow()] * self.stamps
+        return tuple(values)
+
+
+class NewRow:
+    """Plans the rows of a model.
+
+    :param name: the node's, for messages.
+    """
+
+    def __init__(self, model: Model, name: str) -> None:
+        self._model = model
+        self._name = name
+        self._required = tuple(field.name for field in model.fields.values() if field.required)
+        self.plan: Callable[[tuple[str, ...]], RowPlan] = lru_cache(NAMES_KEPT)(self._plan)
+
+    def check_names(self, names: Collection[str]) -> None:
+        """Refuse names that are no fields.
+
+        :raises UnknownName: suggesting the nearest field.
+        """
+        for name in names:
+            if name not in self._model.fields:
+                raise UnknownName("field", str(name), self._name, self._model.fields)
+
+    def check(self, values: Mapping[str, object]) -> None:
+        """Check values that are known, though others may be missing."""
+        self.check_names(values)
+        for name, value in values.items():
+            self._model.fields[name].coerce(value)
+
+    def missing(self, names: Collection[str]) -> str | None:
+        """Which values a row still needs."""
+        lacking = [name for name in self._required if name not in names]
+        if not lacking:
+            return None
+        return f"{self._name} needs a value for {', '.join(map(repr, lacking))}"
+
+    def _plan(self, names: tuple[str, ...]) -> RowPlan:
+        self.check_names(names)
+        lacking = self.missing(names)
+        if lacking is not None:
+            raise MissingValue(lacking)
+        fields = self._model.fields
+        others = [field for field in fields.values() if field.name not in names]
+        stamped = [field.name for field in others if field.maintained is not None]
+        made = [field for field in others if _has_default(field)]
+        return RowPlan(
+            fields=(*names, *(field.name for field in made), *stamped),
+            given=tuple((name, fields[name].coerce) for name in names),
+            made=tuple(_maker(field) for field in made),
+            stamps=len(stamped),
+        )
+
+
+def _has_default(field: Any) -> bool:
+    return field.maintained is None and (field.default_factory is not None or field.default is not MISSING)
+
+
+def _maker(field: Any) -> Callable[[], object]:
+    if field.default_factory is not None:
+        return lambda: field.coerce(field.default_factory())
+    return lambda: field.default

@@ -1,0 +1,1 @@
+"""Running workflows, from threads and from event loops."""

@@ -1,0 +1,98 @@
+"""The event loop in a thread that serves synchronous callers of a process that need one."""
+
+import threading
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Task
+
+__all__ = ["run_in_background"]
+
+T = TypeVar("T")
+
+
+class _BackgroundLoop:
+    """One loop and its thread, as long as somebody uses it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._loop: AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def enter(self) -> "AbstractEventLoop":
+        import asyncio
+
+        with self._lock:
+            self._users += 1
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=_serve, args=(self._loop,), name="dataflow-loop", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users or self._loop is None or self._thread is None:
+                return
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+def _serve(loop: "AbstractEventLoop") -> None:
+    import asyncio
+
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+_background = _BackgroundLoop()
+
+
+def run_in_background(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the loop in the background and wait for it. An interrupt cancels it and waits for its end."""
+    from concurrent.futures import CancelledError, Future, wait
+
+    loop = _background.enter()
+    outcome: Future[T] = Future()
+    tasks: list[Task[None]] = []
+
+    def start() -> None:
+        tasks.append(loop.create_task(contained()))
+        tasks[0].add_done_callback(end)
+
+    async def contained() -> None:
+        try:
+            outcome.set_result(await work)
+        except (KeyboardInterrupt, SystemExit) as error:
+            # For whoever called; a task would hand it to the loop, which serves others too.
+            outcome.set_exception(error)
+
+    def end(task: "Task[None]") -> None:
+        if not outcome.done():
+            outcome.set_exception(CancelledError() if task.cancelled() else task.exception())
+
+    try:
+        loop.call_soon_threadsafe(start)
+        try:
+            return outcome.result()
+        except BaseException:
+            if not outcome.done():
+                # It cleans up after itself; only then may this thread go on.
+                loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+                wait([outcome])
+            raise
+    finally:
+        _background.leave()

@@ -1,0 +1,1 @@
+"""From statements to SQL: compiled once per shape, then found again."""

@@ -1,0 +1,69 @@
+"""What the compiler makes: SQL, and how values go in and rows come out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dataflow.abc import BatchInsert, Convert, Row
+
+__all__ = ["Bind", "Compiled", "MapRow", "bind_in_order", "row_mapper"]
+
+Bind = Callable[[Sequence[Any]], Sequence[Any]]
+MapRow = Callable[[Row], dict[str, Any]]
+
+
+class Compiled(NamedTuple):
+    """A statement's shape as SQL.
+
+    :param sql: the text, with the placeholders of the dialect.
+    :param bind: makes the driver's parameters of a statement's values; None where they fit as they are.
+    :param map_row: makes a dict of a row of the driver; None where the statement brings no rows.
+    :param batch: the pieces of a batch insert, else None.
+    :param names: the parameters of SQL of the user's own, in the order of its placeholders.
+    """
+
+    sql: str
+    bind: Bind | None = None
+    map_row: MapRow | None = None
+    batch: BatchInsert | None = None
+    names: tuple[str, ...] = ()
+
+
+def bind_in_order(positions: Sequence[int], encoders: Mapping[int, Convert]) -> Bind | None:
+    """A function that puts values in the order of the placeholders, and encodes those that need it.
+
+    :param positions: for each placeholder, the index of its value.
+    :param encoders: for the index of a value, its encoder.
+    """
+    steps = tuple((position, encoders.get(position)) for position in positions)
+    if all(encode is None and position == index for index, (position, encode) in enumerate(steps)):
+        return None
+
+    def bind(values: Sequence[Any]) -> Sequence[Any]:
+        return [
+            value if encode is None or value is None else encode(value)
+            for value, encode in [(values[position], encode) for position, encode in steps]
+        ]
+
+    return bind
+
+
+def row_mapper(names: Sequence[str], decoders: Sequence[Convert | None]) -> MapRow:
+    """A function that makes a dict of a row, written for these columns.
+
+    The text is made of numbers and of the names' own literals; a dict display is nearly twice as fast as ``zip``.
+    """
+    cells = "".join(f"cell_{index}, " for index in range(len(names)))
+    entries = ", ".join(
+        _entry(index, name, decode) for index, (name, decode) in enumerate(zip(names, decoders, strict=True))
+    )
+    space: dict[str, Any] = {f"decode_{index}": decode for index, decode in enumerate(decoders)}
+    exec(f"def map_row(row):\n    {cells}= row\n    return {{{entries}}}", space)
+    mapper: MapRow = space["map_row"]
+    return mapper
+
+
+def _entry(index: int, name: str, decode: Convert | None) -> str:
+    cell = f"cell_{index}"
+    if decode is not None:
+        cell = f"None if {cell} is None else decode_{index}({cell})"
+    return f"{name!r}: {cell}"

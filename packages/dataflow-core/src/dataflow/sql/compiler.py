@@ -1,0 +1,209 @@
+"""Compiles the shape of a statement into SQL, with sqlglot. It runs once per shape; nothing here is on the hot path."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from sqlglot import exp
+from sqlglot.expressions import Expression
+
+from dataflow.abc import BatchInsert, Convert, Dialect
+from dataflow.model.schema import Model, ModelField
+from dataflow.sql.compiled import Compiled, bind_in_order, row_mapper
+from dataflow.sql.conditions import Conditions, column, identifier
+from dataflow.sql.raw import compile_raw
+from dataflow.statements import Order, Shape
+from dataflow.types import ColumnType, Kind
+
+__all__ = ["compile_shape"]
+
+# A placeholder while the text is being made: no name can hold this character.
+MARK = "\x00"
+MARKED = re.compile(f"{MARK}(\\d+){MARK}")
+COUNT = ColumnType(Kind.INTEGER, int)
+
+
+def compile_shape(dialect: Dialect, shape: Shape) -> Compiled:
+    """Make the SQL for the shape of a statement."""
+    return COMPILERS[str(shape[0])](dialect, *shape[1:])
+
+
+class _Parameters:
+    """Numbers the values of a statement in the order in which the statement lists them."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._encoders: dict[int, Convert] = {}
+        self._count = 0
+
+    def next(self, type: ColumnType, many: bool = False) -> Expression:
+        index = self._count
+        self._count += 1
+        encode = self._dialect.codec(type).encode
+        if many:
+            encode = _packed(self._dialect.pack(type), encode)
+        if encode is not None:
+            self._encoders[index] = encode
+        return exp.Var(this=f"{MARK}{index}{MARK}")
+
+    def compiled(
+        self, expression: Expression, model: Model, returned: Sequence[ModelField] | None, batch: bool = False
+    ) -> Compiled:
+        positions: list[int] = []
+
+        def placeholder(match: re.Match[str]) -> str:
+            positions.append(int(match[1]))
+            return self._dialect.placeholder(len(positions))
+
+        marked = expression.sql(self._dialect.grammar)
+        text = MARKED.sub(placeholder, marked)
+        mapper = None
+        if returned is not None:
+            decoders = [self._dialect.codec(field.type).decode for field in returned]
+            mapper = row_mapper([field.name for field in returned], decoders)
+        bind = bind_in_order(positions, self._encoders)
+        if not batch:
+            return Compiled(text, bind, mapper)
+        if not self._count:
+            return Compiled(text, bind, mapper, BatchInsert(text, "", "", 0, returned is not None))
+        head, row, tail = _split_values(marked)
+        pieces = BatchInsert(head, MARKED.sub(placeholder, row), tail, self._count, returned is not None)
+        return Compiled(text, bind, mapper, pieces)
+
+
+def _packed(pack: Convert, encode: Convert | None) -> Convert:
+    if encode is None:
+        return pack
+    return lambda members: pack([encode(member) for member in members])
+
+
+def _split_values(marked: str) -> tuple[str, str, str]:
+    """An INSERT of one row as the text before the row, the row with its parentheses, and the text after it."""
+    start = marked.index(MARK) - 1
+    end = marked.rindex(MARK) + 2
+    return marked[:start], marked[start:end], marked[end:]
+
+
+def _table(model: Model) -> exp.Table:
+    return exp.Table(this=identifier(model.table))
+
+
+def _all_fields(model: Model) -> tuple[ModelField, ...]:
+    return tuple(model.fields.values())
+
+
+def _returning(fields: Sequence[ModelField]) -> exp.Returning:
+    return exp.Returning(expressions=[column(field) for field in fields])
+
+
+def _select(
+    dialect: Dialect,
+    model: Model,
+    where: Shape,
+    order: tuple[Order, ...],
+    limited: bool,
+    skipping: bool,
+    names: tuple[str, ...] | None,
+    counting: bool,
+) -> Compiled:
+    parameters = _Parameters(dialect)
+    fields = _all_fields(model) if names is None else tuple(model.field(name) for name in names)
+    query = exp.Select().from_(_table(model))
+    if where:
+        query = query.where(Conditions(dialect, model, parameters.next).compile(where), copy=False)
+    if counting:
+        return parameters.compiled(query.select(exp.Count(this=exp.Star()), copy=False), model, None)
+    query = query.select(*(column(field) for field in fields), copy=False)
+    if order:
+        query = query.order_by(*(_ordered(dialect, model, criterion) for criterion in order), copy=False)
+    if limited:
+        query.set("limit", exp.Limit(expression=parameters.next(COUNT)))
+    elif skipping and dialect.no_limit is not None:
+        query.set("limit", exp.Limit(expression=exp.Var(this=dialect.no_limit)))
+    if skipping:
+        query.set("offset", exp.Offset(expression=parameters.next(COUNT)))
+    return parameters.compiled(query, model, fields)
+
+
+def _ordered(dialect: Dialect, model: Model, criterion: Order) -> Expression:
+    field = model.field(criterion.field)
+    operand = dialect.ordered(column(field), field.type.kind)
+    return exp.Ordered(this=operand, desc=criterion.descending, nulls_first=not criterion.descending)
+
+
+def _insert(dialect: Dialect, model: Model, names: tuple[str, ...]) -> Compiled:
+    parameters = _Parameters(dialect)
+    return parameters.compiled(
+        _insertion(model, names, parameters, _all_fields(model)), model, _all_fields(model)
+    )
+
+
+def _insert_many(dialect: Dialect, model: Model, names: tuple[str, ...], returning: bool) -> Compiled:
+    parameters = _Parameters(dialect)
+    returned = _all_fields(model) if returning else None
+    return parameters.compiled(_insertion(model, names, parameters, returned), model, returned, batch=True)
+
+
+def _insertion(
+    model: Model, names: Sequence[str], parameters: _Parameters, returned: Sequence[ModelField] | None
+) -> Expression:
+    fields = [model.field(name) for name in names]
+    returning = None if returned is None else _returning(returned)
+    if not fields:
+        return exp.Insert(this=_table(model), default=True, returning=returning)
+    return exp.Insert(
+        this=exp.Schema(this=_table(model), expressions=[identifier(field.column) for field in fields]),
+        expression=exp.Values(
+            expressions=[exp.Tuple(expressions=[parameters.next(field.type) for field in fields])]
+        ),
+        returning=returning,
+    )
+
+
+def _update(dialect: Dialect, model: Model, names: tuple[str, ...], where: Shape, limited: bool) -> Compiled:
+    parameters = _Parameters(dialect)
+    changes = [
+        exp.EQ(this=column(field), expression=parameters.next(field.type))
+        for field in map(model.field, names)
+    ]
+    fields = _all_fields(model)
+    update = exp.Update(
+        this=_table(model),
+        expressions=changes,
+        where=exp.Where(this=_touched(dialect, model, where, limited, parameters)),
+        returning=_returning(fields),
+    )
+    return parameters.compiled(update, model, fields)
+
+
+def _delete(dialect: Dialect, model: Model, where: Shape, limited: bool) -> Compiled:
+    parameters = _Parameters(dialect)
+    delete = exp.Delete(
+        this=_table(model),
+        where=exp.Where(this=_touched(dialect, model, where, limited, parameters)),
+        returning=_returning(model.key),
+    )
+    return parameters.compiled(delete, model, model.key)
+
+
+def _touched(
+    dialect: Dialect, model: Model, where: Shape, limited: bool, parameters: _Parameters
+) -> Expression:
+    """The condition itself, or the keys of at most so many rows that meet it."""
+    condition = Conditions(dialect, model, parameters.next).compile(where)
+    if not limited:
+        return condition
+    keys = [column(field) for field in model.key]
+    some = exp.Select(expressions=[key.copy() for key in keys]).from_(_table(model)).where(condition)
+    some.set("limit", exp.Limit(expression=parameters.next(COUNT)))
+    operand = keys[0] if len(keys) == 1 else exp.Tuple(expressions=keys)
+    return exp.In(this=operand, query=exp.Subquery(this=some))
+
+
+COMPILERS: dict[str, Callable[..., Compiled]] = {
+    "select": _select,
+    "insert": _insert,
+    "insert many": _insert_many,
+    "update": _update,
+    "delete": _delete,
+    "raw": compile_raw,
+}

@@ -1,0 +1,52 @@
+"""Values within the text of DDL, where no database lets them be bound. They come from the model, never from a user."""
+
+from collections.abc import Iterator, Mapping
+from math import isinf
+from typing import Any
+
+from sqlglot import exp
+from sqlglot.expressions import Expression
+
+from dataflow.abc import Dialect
+from dataflow.errors import ModelError
+from dataflow.filters.mongo import read_filter
+from dataflow.model.schema import Model
+from dataflow.sql.conditions import Conditions
+from dataflow.types import ColumnType
+
+__all__ = ["condition_text", "literal"]
+
+
+def literal(dialect: Dialect, value: object, type: ColumnType) -> str:
+    """A value as it is stored, as SQL."""
+    return _expression(dialect, value, type).sql(dialect.grammar)
+
+
+def condition_text(dialect: Dialect, model: Model, document: Mapping[str, object]) -> str:
+    """A filter as SQL, its values written out: the condition of a partial index.
+
+    :raises ModelError: where a value has no literal, such as a list.
+    """
+    where = read_filter(model, document, f"{model.name}: where of an index")
+    values: Iterator[Any] = iter(where.values)
+
+    def next_literal(type: ColumnType, many: bool) -> Expression:
+        if many:
+            raise ModelError(f"{model.name}: the where of an index cannot use $in; write $or")
+        return _expression(dialect, next(values), type)
+
+    return Conditions(dialect, model, next_literal).compile(where.shape).sql(dialect.grammar)
+
+
+def _expression(dialect: Dialect, value: object, type: ColumnType) -> Expression:
+    encode = dialect.codec(type).encode
+    stored = value if encode is None or value is None else encode(value)
+    if stored is None:
+        return exp.null()
+    if isinstance(stored, bytes):
+        return exp.HexString(this=stored.hex())
+    if isinstance(stored, str):
+        return exp.Literal.string(stored)
+    if isinstance(stored, float) and isinf(stored):
+        return exp.Var(this="9e999" if stored > 0 else "-9e999")
+    return exp.Var(this=repr(stored))

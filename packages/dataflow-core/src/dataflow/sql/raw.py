@@ -1,0 +1,183 @@
+"""SQL of the user's own: one statement, values bound to ``:names``, no way around the transaction."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from sqlglot.dialects.dialect import Dialect as Grammar
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
+
+from dataflow.abc import Dialect
+from dataflow.coercion import coercer
+from dataflow.errors import InvalidValue, MissingValue, UnknownName, ValidationError
+from dataflow.sql.compiled import Compiled
+from dataflow.types import ColumnType, Kind, is_storable_text
+
+__all__ = ["RawShape", "compile_raw", "encode_parameters", "read_sql"]
+
+# Words that would end or escape the transaction of the run, or change the session under it.
+FORBIDDEN = frozenset(
+    [
+        "abort",
+        "attach",
+        "begin",
+        "commit",
+        "copy",
+        "detach",
+        "end",
+        "lock",
+        "prepare",
+        "pragma",
+        "release",
+        "reset",
+        "rollback",
+        "savepoint",
+        "set",
+        "start",
+        "unlock",
+        "use",
+        "vacuum",
+    ]
+)
+
+
+# In this order, as a bool is an int and a datetime is a date.
+KINDS: tuple[tuple[type, Kind], ...] = (
+    (bool, Kind.BOOLEAN),
+    (int, Kind.INTEGER),
+    (float, Kind.FLOAT),
+    (str, Kind.TEXT),
+    (bytes, Kind.BINARY),
+    (Decimal, Kind.DECIMAL),
+    (datetime, Kind.DATETIME),
+    (date, Kind.DATE),
+    (time, Kind.TIME),
+    (timedelta, Kind.INTERVAL),
+    (UUID, Kind.UUID),
+    (dict, Kind.JSON),
+    (list, Kind.JSON),
+)
+
+
+# What begins with one of these words, and holds none of those tokens, only reads. Whatever is in doubt may write.
+READING = frozenset({"select", "values", "with", "explain"})
+WRITING = frozenset(
+    {TokenType.INSERT, TokenType.UPDATE, TokenType.DELETE, TokenType.REPLACE, TokenType.MERGE, TokenType.INTO}
+)
+UNNAMED = frozenset({TokenType.PLACEHOLDER, TokenType.PARAMETER})
+
+
+class _Token(Protocol):
+    """A token of sqlglot, as far as it matters here."""
+
+    token_type: TokenType
+    text: str
+    start: int
+    end: int
+
+
+class RawShape(NamedTuple):
+    """What is known of the SQL without running it.
+
+    :param pieces: the text between the parameters.
+    :param names: the parameters, in the order of the text.
+    :param writes: whether it may write.
+    """
+
+    pieces: tuple[str, ...]
+    names: tuple[str, ...]
+    writes: bool
+
+
+@lru_cache(maxsize=512)
+def read_sql(grammar: str, sql: str) -> RawShape:
+    """Find the parameters, and refuse what a run must not send.
+
+    :raises ValidationError: for several statements, none, or one that controls transactions or the session.
+    """
+    if not is_storable_text(sql):
+        raise InvalidValue("SQLNode sql: the text holds NUL or half of a surrogate pair")
+    tokens = _tokens(grammar, sql)
+    while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
+        tokens.pop()
+    if not tokens:
+        raise ValidationError("SQLNode: the sql is empty")
+    if any(token.token_type is TokenType.SEMICOLON for token in tokens):
+        raise ValidationError("SQLNode: one statement per node; add a node for each")
+    word = tokens[0].text.lower()
+    if word in FORBIDDEN:
+        raise ValidationError(f"SQLNode: {word.upper()} is not allowed: the run has its own transaction")
+    pieces, names, position = [], [], 0
+    for token, following in zip_longest(tokens, tokens[1:]):
+        if token.token_type is TokenType.COLON and following is not None and _names(token, following):
+            pieces.append(sql[position : token.start])
+            names.append(following.text)
+            position = following.end + 1
+        elif token.token_type in UNNAMED or (
+            token.token_type is TokenType.VAR and token.text.startswith("$")
+        ):
+            raise ValidationError("SQLNode: bind values to names, such as :name, and give them in parameters")
+    pieces.append(sql[position : tokens[-1].end + 1])
+    writes = word not in READING or any(token.token_type in WRITING for token in tokens)
+    return RawShape(tuple(pieces), tuple(names), writes)
+
+
+def _names(colon: _Token, name: _Token) -> bool:
+    return name.start == colon.end + 1 and name.text.isidentifier()
+
+
+def compile_raw(dialect: Dialect, sql: str) -> Compiled:
+    """Put the dialect's placeholders where the names are."""
+    pieces, names, _ = read_sql(dialect.grammar, sql)
+    text = pieces[0] + "".join(
+        dialect.placeholder(position) + piece for position, piece in enumerate(pieces[1:], start=1)
+    )
+    return Compiled(text, names=names)
+
+
+def encode_parameters(
+    dialect: Dialect, names: tuple[str, ...], parameters: Mapping[str, object]
+) -> list[Any]:
+    """The values for the placeholders.
+
+    :raises ValidationError: where one is missing, too many, or of a type that cannot be bound.
+    """
+    for name in parameters:
+        if name not in names:
+            raise UnknownName("parameter", name, "the SQL of the SQLNode", names)
+    return [_encode(dialect, name, parameters) for name in names]
+
+
+def _encode(dialect: Dialect, name: str, parameters: Mapping[str, object]) -> Any:
+    if name not in parameters:
+        raise MissingValue(f"SQLNode: the parameter :{name} has no value")
+    value = parameters[name]
+    if isinstance(value, Enum):
+        value = value.value
+    if value is None:
+        return None
+    type_ = _type_of(name, value)
+    encode = dialect.codec(type_).encode
+    coerced = coercer(type_, False, f"SQLNode :{name}")(value)
+    return coerced if encode is None else encode(coerced)
+
+
+def _type_of(name: str, value: object) -> ColumnType:
+    for python, kind in KINDS:
+        if isinstance(value, python):
+            return ColumnType(kind, python)
+    raise InvalidValue(f"SQLNode: :{name} cannot be a {type(value).__name__}")
+
+
+def _tokens(grammar: str, sql: str) -> list[_Token]:
+    try:
+        return list(Grammar.get_or_raise(grammar).tokenize(sql))
+    except SqlglotError:
+        # Its message quotes the text, which may hold what was pasted into it.
+        raise ValidationError("SQLNode: the sql cannot be read: an unclosed quote or comment?") from None

@@ -1,0 +1,273 @@
+"""Statements: what a node wants from the database, frozen, without a word of SQL.
+
+A statement keeps its *shape* (model, fields, operators) and its *values* apart. The shape is a hashable tuple and grows
+with what is asked, never with how much: it is the key under which the compiled SQL is found again.
+
+>>> where = equals("age", 3) & compare("name", "$gt", "A")
+>>> where.shape
+('and', ('$eq', 'age'), ('$gt', 'name'))
+>>> where.values
+(3, 'A')
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from dataflow.model.field import Index, OnDelete
+from dataflow.model.schema import Model, ModelField
+
+__all__ = [
+    "EVERYTHING",
+    "NOTHING",
+    "AddColumn",
+    "CreateIndex",
+    "CreateTable",
+    "Delete",
+    "Insert",
+    "InsertMany",
+    "Order",
+    "Raw",
+    "Reference",
+    "SchemaChange",
+    "Select",
+    "Shape",
+    "Statement",
+    "Update",
+    "Where",
+    "all_of",
+    "any_of",
+    "compare",
+    "equals",
+    "is_null",
+]
+
+Shape: TypeAlias = tuple[object, ...]
+"""A hashable tuple: everything that decides the text of the SQL."""
+
+
+class Where(NamedTuple):
+    """A condition on rows: the shape of its tree, and its values in the order of the leaves.
+
+    Conditions combine with ``&``, ``|`` and ``~``; the logic has two values, so that ``~`` turns round what a
+    condition says of a row where the field is null.
+    """
+
+    shape: Shape
+    values: tuple[object, ...]
+
+    def __and__(self, other: "Where") -> "Where":
+        return all_of((self, other))
+
+    def __or__(self, other: "Where") -> "Where":
+        return any_of((self, other))
+
+    def __invert__(self) -> "Where":
+        return Where(("not", self.shape), self.values)
+
+
+def all_of(parts: Sequence[Where]) -> Where:
+    """The condition that all of these hold."""
+    parts = [part for part in parts if part.shape]
+    return parts[0] if len(parts) == 1 else _joined("and", parts) if parts else EVERYTHING
+
+
+def any_of(parts: Sequence[Where]) -> Where:
+    """The condition that one of these holds."""
+    if any(not part.shape for part in parts):
+        return EVERYTHING
+    return parts[0] if len(parts) == 1 else _joined("or", parts)
+
+
+def _joined(word: str, parts: Sequence[Where]) -> Where:
+    shapes: list[object] = [word]
+    values: list[object] = []
+    for part in parts:
+        flat = part.shape[:1] == (word,)
+        shapes.extend(part.shape[1:] if flat else (part.shape,))
+        values.extend(part.values)
+    return Where(tuple(shapes), tuple(values))
+
+
+EVERYTHING = Where((), ())
+"""The condition that every row meets."""
+
+NOTHING = Where(("or",), ())
+"""The condition that no row meets."""
+
+
+def compare(field: str, operator: str, value: object) -> Where:
+    """A condition on one field, with an operator of the filter language such as ``"$gt"``."""
+    return Where((operator, field), (value,))
+
+
+def equals(field: str, value: object) -> Where:
+    """The field has this value; None asks for null."""
+    return is_null(field) if value is None else compare(field, "$eq", value)
+
+
+def is_null(field: str) -> Where:
+    """The field has no value."""
+    return Where(("null", field), ())
+
+
+class Order(NamedTuple):
+    """One criterion of an order."""
+
+    field: str
+    descending: bool = False
+
+
+class Select(NamedTuple):
+    """Rows of a model, or their number where ``counting``."""
+
+    model: Model
+    where: Where = EVERYTHING
+    order: tuple[Order, ...] = ()
+    limit: int | None = None
+    offset: int | None = None
+    fields: tuple[str, ...] | None = None
+    counting: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        limited, skipping = self.limit is not None, self.offset is not None
+        return (
+            "select",
+            self.model,
+            self.where.shape,
+            self.order,
+            limited,
+            skipping,
+            self.fields,
+            self.counting,
+        )
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        values = self.where.values
+        if self.limit is not None:
+            values += (self.limit,)
+        if self.offset is not None:
+            values += (self.offset,)
+        return values
+
+
+class Insert(NamedTuple):
+    """One new row; it comes back as it is stored."""
+
+    model: Model
+    fields: tuple[str, ...]
+    values: tuple[object, ...]
+
+    @property
+    def shape(self) -> Shape:
+        return ("insert", self.model, self.fields)
+
+
+class InsertMany(NamedTuple):
+    """Many new rows, in batches; they come back only when asked for.
+
+    ``rows`` may be an iterator: it is read once, a batch at a time.
+    """
+
+    model: Model
+    fields: tuple[str, ...]
+    rows: Iterable[Sequence[object]]
+    batch_size: int | None = None
+    returning: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        return ("insert many", self.model, self.fields, self.returning)
+
+
+class Update(NamedTuple):
+    """New values for the rows that meet a condition; the rows come back as they are then.
+
+    ``limit`` bounds how many rows are touched: a statement that is meant for one row carries 2, so that a second match
+    is noticed and never a whole table rewritten by mistake.
+    """
+
+    model: Model
+    fields: tuple[str, ...]
+    new: tuple[object, ...]
+    where: Where
+    limit: int | None = None
+
+    @property
+    def shape(self) -> Shape:
+        return ("update", self.model, self.fields, self.where.shape, self.limit is not None)
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        values = self.new + self.where.values
+        return values if self.limit is None else (*values, self.limit)
+
+
+class Delete(NamedTuple):
+    """The rows that meet a condition go; their keys come back. ``limit`` as in :class:`Update`."""
+
+    model: Model
+    where: Where
+    limit: int | None = None
+
+    @property
+    def shape(self) -> Shape:
+        return ("delete", self.model, self.where.shape, self.limit is not None)
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        return self.where.values if self.limit is None else (*self.where.values, self.limit)
+
+
+class Raw(NamedTuple):
+    """SQL of the user's own, its values bound to ``:names``."""
+
+    sql: str
+    parameters: Mapping[str, object]
+
+    @property
+    def shape(self) -> Shape:
+        return ("raw", self.sql)
+
+
+class Reference(NamedTuple):
+    """Where a foreign key points: a table and its column."""
+
+    table: str
+    column: str
+    on_delete: OnDelete
+
+
+class CreateTable(NamedTuple):
+    """A new table for a model, without its indexes.
+
+    :param references: the foreign keys, by field.
+    """
+
+    model: Model
+    references: Mapping[str, Reference]
+
+
+class AddColumn(NamedTuple):
+    """A new column of a table that exists."""
+
+    model: Model
+    field: ModelField
+    reference: Reference | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateIndex:
+    """A new index of a table that exists."""
+
+    model: Model
+    index: Index
+
+
+SchemaChange: TypeAlias = CreateTable | AddColumn | CreateIndex
+"""The changes that lose nothing: all that DataFlow does to a schema by itself."""
+
+Statement: TypeAlias = Select | Insert | InsertMany | Update | Delete | Raw
+"""Whatever the executor can be asked for, apart from changes of the schema."""

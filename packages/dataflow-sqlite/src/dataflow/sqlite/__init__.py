@@ -1,0 +1,1 @@
+"""SQLite for DataFlow: the embedded default, in a file or in memory."""

@@ -1,0 +1,96 @@
+"""SQLite as a dialect: what it can do, how it stores and compares, how it is opened."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dataflow.abc import Codec, Column, Connection, Convert, Table
+from dataflow.capabilities import Capability
+from dataflow.config import DataFlowConfig
+from dataflow.errors import ConfigurationError, ModelError
+from dataflow.model.field import MISSING
+from dataflow.model.schema import Model, ModelField
+from dataflow.sqlite import introspection, types
+from dataflow.sqlite.driver import SQLiteConnection
+from dataflow.sqlite.options import SQLiteOptions
+from dataflow.statements import SchemaChange
+from dataflow.types import ColumnType, Kind
+from dataflow.url import DatabaseURL
+
+if TYPE_CHECKING:
+    from sqlglot.expressions import Expression
+
+__all__ = ["SQLiteDialect"]
+
+OLDEST = (3, 35, 0)
+CONNECTIONS_KEPT = 5
+
+
+class SQLiteDialect:
+    """The dialect for a URL such as ``sqlite:///shop.db`` or ``sqlite:///:memory:``."""
+
+    name = "sqlite"
+    grammar = "sqlite"
+    capabilities = frozenset({Capability.RETURNING, Capability.SAVEPOINTS, Capability.TRANSACTIONAL_DDL})
+    in_process = True
+    pool_size = CONNECTIONS_KEPT
+    no_limit: str | None = "-1"
+
+    def __init__(self, url: DatabaseURL, config: DataFlowConfig) -> None:
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise ConfigurationError(
+                f"Python was built with SQLite {sqlite3.sqlite_version}; DataFlow needs {'.'.join(map(str, OLDEST))}"
+            )
+        self._options = SQLiteOptions.of(url, keep_journal=config.existing_schema_mode)
+        self.max_connections = 1 if self._options.in_memory else None
+        # SQLite keeps a list of open files per process. A child that inherits it takes no real lock on a file that the
+        # parent has open, and what it commits can be lost. In memory there is no file, and closing would lose all.
+        self.fork_closes = not self._options.in_memory
+
+    def connection(self) -> Connection:
+        return SQLiteConnection(self._options)
+
+    def begin(self, *, writes: bool) -> str:
+        # A transaction that reads first and writes later fails at once if another one wrote in between.
+        return "BEGIN IMMEDIATE" if writes else "BEGIN"
+
+    def placeholder(self, position: int) -> str:
+        return "?"
+
+    def codec(self, type: ColumnType) -> Codec:
+        return types.codec(type)
+
+    def ordered(self, operand: "Expression", kind: Kind) -> "Expression":
+        from dataflow.sqlite.expressions import ordered
+
+        return ordered(operand, kind)
+
+    def among(self, operand: "Expression", members: "Expression", type: ColumnType) -> "Expression":
+        from dataflow.sqlite.expressions import among
+
+        return among(operand, members, type)
+
+    def pack(self, type: ColumnType) -> Convert:
+        return types.pack(type)
+
+    def ddl(self, change: SchemaChange) -> str:
+        from dataflow.sqlite.ddl import render
+
+        return render(self, change)
+
+    async def tables(self, connection: Connection, models: Sequence[Model]) -> Mapping[str, Table]:
+        return await introspection.tables_of(connection, models)
+
+    def stores(self, column: Column, type: ColumnType) -> bool:
+        return types.stores(column, type)
+
+    def cannot_add(self, field: ModelField) -> str | None:
+        if field.foreign_key is not None and field.default not in (MISSING, None):
+            return "SQLite adds no foreign key that has a default"
+        return None
+
+    def check_model(self, model: Model) -> None:
+        if model.table.lower().startswith("sqlite_"):
+            raise ModelError(
+                f"{model.name}: SQLite keeps names that begin with 'sqlite_' for itself; set another table"
+            )

@@ -1,0 +1,160 @@
+"""Connections of the standard library's ``sqlite3``, which only this module opens."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Coroutine, Sequence
+from contextvars import copy_context
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from dataflow.abc import BatchInsert, RawResult, Rows
+from dataflow.errors import ConnectionLost, DatabaseError, ScopeLost
+from dataflow.execution.stepping import step
+from dataflow.sqlite.bulk.multi_values import insert_rows
+from dataflow.sqlite.errors import translate
+from dataflow.sqlite.options import SQLiteOptions
+from dataflow.sqlite.types import DECIMAL_KEY, decimal_key
+from dataflow.sqlite.worker import Worker
+
+__all__ = ["SQLiteConnection"]
+
+T = TypeVar("T")
+STATEMENTS_KEPT = 512
+
+
+class SQLiteConnection:
+    """One connection to a file, or a database in memory.
+
+    Its methods never suspend: they run SQLite in the calling thread. Only :meth:`offload` hops, once for a whole
+    coroutine, to a thread that belongs to this connection.
+    """
+
+    def __init__(self, options: SQLiteOptions) -> None:
+        self._options = options
+        self._raw: sqlite3.Connection | None = None
+        self._worker: Worker | None = None
+        self._stopping = False
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._raw is not None and self._raw.in_transaction
+
+    @property
+    def usable(self) -> bool:
+        return self._raw is not None and not self._raw.in_transaction
+
+    async def open(self) -> None:
+        try:
+            self._raw = _connect(self._options)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+    async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
+        raw = self._ready()
+        try:
+            return raw.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        raw = self._ready()
+        try:
+            return raw.execute(sql, parameters).rowcount
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
+        raw = self._ready()
+        try:
+            cursor = raw.execute(sql, parameters)
+            rows = cursor.fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        columns = tuple(column[0] for column in cursor.description or ())
+        return RawResult(columns, rows, max(cursor.rowcount, 0))
+
+    async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
+        raw = self._ready()
+        try:
+            return insert_rows(raw, batch, rows)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    async def offload(self, work: Coroutine[Any, Any, T]) -> T:
+        worker = self._worker
+        if worker is None:
+            worker = self._worker = Worker()
+        try:
+            return await worker.run(partial(copy_context().run, step, work))
+        except asyncio.CancelledError:
+            self._stopping = True
+            if self._raw is not None:
+                self._raw.interrupt()
+            await worker.idle()
+            self._stopping = False
+            raise
+
+    async def close(self) -> None:
+        self.abandon()
+
+    def abandon(self) -> None:
+        raw, self._raw = self._raw, None
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.stop()
+        if raw is not None:
+            raw.close()
+
+    def _ready(self) -> sqlite3.Connection:
+        if self._raw is None:
+            raise ConnectionLost("the connection is closed")
+        if self._stopping:
+            raise ScopeLost("the task that runs this was cancelled")
+        return self._raw
+
+    def _translated(self, error: sqlite3.Error) -> DatabaseError:
+        return translate(error)
+
+
+def _connect(options: SQLiteOptions) -> sqlite3.Connection:
+    raw = sqlite3.connect(
+        # An absolute path needs an empty authority before it, as it may begin with two slashes itself.
+        f"file:{'//' if options.path.startswith('/') else ''}{quote(options.path)}?mode={options.mode}",
+        uri=True,
+        timeout=options.timeout,
+        isolation_level=None,
+        # The pool lends a connection to one thread at a time.
+        check_same_thread=False,
+        cached_statements=STATEMENTS_KEPT,
+    )
+    try:
+        raw.create_function(DECIMAL_KEY, 1, decimal_key, deterministic=True)
+        raw.execute("PRAGMA foreign_keys = ON")
+        raw.execute(f"PRAGMA synchronous = {options.synchronous}")
+        if options.wal:
+            _write_ahead(raw, options.timeout)
+        else:
+            # Reads the header, so that a file which is no database is noticed here.
+            raw.execute("PRAGMA schema_version")
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+def _write_ahead(raw: sqlite3.Connection, timeout: float) -> None:
+    """Turn on write-ahead logging, which SQLite does not wait for by itself when others open the file too."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            raw.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            primary = error.sqlite_errorcode & 0xFF
+            if primary == sqlite3.SQLITE_READONLY:
+                return
+            if primary != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)

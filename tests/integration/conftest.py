@@ -1,0 +1,105 @@
+"""Databases for the tests of whole runs: real files, and SQLite in memory."""
+
+import gc
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind() -> Iterator[None]:
+    """Every test, failing or not, ends with as many threads as it began with."""
+    before = set(threading.enumerate())
+    yield
+    gc.collect()
+    left = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("dataflow")]
+    for thread in left:
+        thread.join(5)
+    assert not [thread for thread in left if thread.is_alive()]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The path of a database that does not exist yet."""
+    return tmp_path / "shop.db"
+
+
+@pytest.fixture(params=["file", "memory"])
+def db(request: pytest.FixtureRequest, file: Path) -> Iterator[DataFlow]:
+    """A database with the model Item, once in a file and once in memory."""
+    url = f"sqlite:///{file}" if request.param == "file" else "sqlite:///:memory:"
+    with DataFlow(url, pool_timeout=5) as db:
+        define_item(db)
+        yield db
+
+
+@pytest.fixture
+def file_db(file: Path) -> Iterator[DataFlow]:
+    """A database with the model Item in a file."""
+    with DataFlow(f"sqlite:///{file}", pool_timeout=5) as db:
+        define_item(db)
+        yield db
+
+
+@pytest.fixture
+def names(db: DataFlow) -> Callable[[], list[str]]:
+    """Reads which items there are, in the order in which they were made."""
+    return lambda: stored_names(db)
+
+
+@pytest.fixture
+def outside(file: Path) -> Callable[[str], list[tuple[object, ...]]]:
+    """Queries the file through a connection that DataFlow knows nothing of."""
+
+    def query(sql: str) -> list[tuple[object, ...]]:
+        connection = sqlite3.connect(file)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    return query
+
+
+class MakeDatabase(Protocol):
+    """Makes a database with the model Item; without a URL in the test's file. The test's end closes it."""
+
+    def __call__(self, url: str | None = None, **options: Any) -> DataFlow: ...
+
+
+@pytest.fixture
+def make_db(file: Path) -> Iterator[MakeDatabase]:
+    made: list[DataFlow] = []
+
+    def make(url: str | None = None, **options: Any) -> DataFlow:
+        db = DataFlow(url or f"sqlite:///{file}", **options)
+        made.append(db)
+        define_item(db)
+        return db
+
+    yield make
+    for db in made:
+        with db:
+            pass
+
+
+def define_item(db: DataFlow) -> None:
+    @db.model
+    class Item:
+        name: str
+        amount: int = 0
+        code: str | None = None
+        __dataflow__ = {"timestamps": False}  # noqa: RUF012 - as every model writes it
+
+
+def stored_names(db: DataFlow) -> list[str]:
+    workflow = WorkflowBuilder(db)
+    workflow.add_node("ItemListNode", "all", {"order_by": ["id"]})
+    results, _ = LocalRuntime().execute(workflow.build())
+    return [record["name"] for record in results["all"]["records"]]

@@ -1,0 +1,176 @@
+"""The ReadNode: how a row is selected, and what its output is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from dataflow import DataFlow, Field, LocalRuntime, WorkflowBuilder
+from dataflow.errors import (
+    InvalidValue,
+    MissingValue,
+    RecordNotFound,
+    UnknownName,
+    ValidationError,
+    WorkflowExecutionError,
+)
+
+
+@pytest.fixture
+def users(db: DataFlow) -> DataFlow:
+    @db.model
+    class User:
+        name: str
+        age: int | None
+        email: str
+        __dataflow__ = {"timestamps": False}
+
+    rows = [("Ann", 30, "a@x"), ("Bob", None, "b@x"), ("Ann", 40, "c@x"), ("Zoë", 30, "z@x")]
+    data = [{"name": name, "age": age, "email": email} for name, age, email in rows]
+    db.run_sync(db.nodes.UserBulkCreateNode(data=data))
+    return db
+
+
+def test_the_output_has_the_row_and_tells_that_it_was_found(users: DataFlow) -> None:
+    row = {"id": 2, "name": "Bob", "age": None, "email": "b@x"}
+    output = users.run_sync(users.nodes.UserReadNode(id=2))
+    assert output == {**row, "user_id": 2, "record": row, "result": row, "found": True}
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ({"id": 3}, 3),
+        ({"user_id": 3}, 3),
+        ({"id": 3, "user_id": 3}, 3),
+        ({"id": 3, "conditions": {"name": "Ann"}}, 3),
+        ({"id": 2, "conditions": {"name": "Ann"}}, None),
+        ({"id": 3, "user_id": 2}, None),
+        ({"email": "c@x"}, 3),
+        ({"name": "Ann", "age": 40}, 3),
+        ({"age": None}, 2),
+        ({"name": "Ann"}, 1),
+        ({"conditions": {"name": "Ann", "age": {"$gt": 30}}}, 3),
+        ({"conditions": {"$or": [{"id": 4}, {"name": "nobody"}]}}, 4),
+        ({"conditions": {"age": {"$ne": 30}}}, 2),
+        ({"conditions": "id = :product_id", "product_id": 3}, 3),
+        ({"conditions": "name = :name AND age > :least", "name": "Ann", "least": 30}, 3),
+        ({"conditions": "age != :age", "age": 30}, 2),
+        ({"conditions": "age = :age", "age": None}, 2),
+        ({"conditions": "user_id = :x", "x": 4}, 4),
+        ({"conditions": "id = :id", "id": 99}, None),
+    ],
+)
+def test_a_row_is_selected(users: DataFlow, selector: Mapping[str, Any], expected: int | None) -> None:
+    output = users.run_sync(users.nodes.UserReadNode(**selector))
+    if expected is None:
+        assert output == {"record": None, "result": None, "found": False}
+    else:
+        assert output["id"] == expected
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [{}, {"conditions": {}}, {"conditions": None}, {"conditions": {"$and": [{}]}}, {"conditions": " "}],
+)
+def test_no_selector_is_an_error_and_never_a_row(users: DataFlow, selector: Mapping[str, Any]) -> None:
+    with pytest.raises(MissingValue):
+        users.run_sync(users.nodes.UserReadNode(**selector))
+
+
+def test_what_a_node_without_selector_needs_is_said(users: DataFlow) -> None:
+    with pytest.raises(MissingValue, match="which row: give id or user_id, or conditions"):
+        users.run_sync(users.nodes.UserReadNode())
+
+
+@pytest.mark.parametrize(
+    ("selector", "error", "message"),
+    [
+        ({"id": "1"}, InvalidValue, r"User\.id: expected int, got str"),
+        ({"id": None}, InvalidValue, "None"),
+        ({"id": True}, InvalidValue, "got bool"),
+        ({"id": 2**63}, InvalidValue, "out of range"),
+        ({"usr_id": 1}, UnknownName, "did you mean 'user_id'"),
+        ({"conditions": {"nme": 1}}, UnknownName, "did you mean 'name'"),
+        ({"conditions": "nme = :x", "x": 1}, UnknownName, "did you mean 'name'"),
+        ({"conditions": ["id"]}, InvalidValue, "expected a dict"),
+        ({"conditions": "id = :x"}, MissingValue, ":x"),
+        ({"conditions": "id = 1"}, InvalidValue, "bound by name"),
+        ({"conditions": "id = :x OR 1=1", "x": 1}, InvalidValue, "OR is not possible"),
+        ({"id": 1, "name": "Ann"}, ValidationError, "beside a selector"),
+    ],
+)
+def test_a_selector_that_makes_no_sense_is_refused(
+    users: DataFlow, selector: Mapping[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        users.run_sync(users.nodes.UserReadNode(**selector))
+
+
+def test_the_name_of_the_key_is_no_selector_where_it_is_a_field_of_its_own(db: DataFlow) -> None:
+    @db.model
+    class User:
+        user_id: int
+        name: str
+
+    db.run_sync(db.nodes.UserBulkCreateNode(data=[{"user_id": 7, "name": "a"}, {"user_id": 1, "name": "b"}]))
+    output = db.run_sync(db.nodes.UserReadNode(user_id=7))
+    assert (output["id"], output["user_id"]) == (1, 7)
+    assert db.run_sync(db.nodes.UserReadNode(user_id=1))["id"] == 2
+
+
+def test_id_stands_for_a_key_of_another_name(db: DataFlow) -> None:
+    @db.model
+    class Country:
+        code: str = Field(primary_key=True)
+
+    db.run_sync(db.nodes.CountryCreateNode(code="de"))
+    for selector in ("id", "code", "country_id"):
+        assert db.run_sync(db.nodes.CountryReadNode(**{selector: "de"}))["code"] == "de"
+
+
+def test_a_composite_key_selects_by_its_parts(db: DataFlow) -> None:
+    @db.model
+    class Seat:
+        row: int = Field(primary_key=True)
+        letter: str = Field(primary_key=True)
+
+    data = [{"row": row, "letter": letter} for row in (2, 1) for letter in "BA"]
+    db.run_sync(db.nodes.SeatBulkCreateNode(data=data))
+    assert db.run_sync(db.nodes.SeatReadNode(row=2, letter="B"))["found"] is True
+    first = db.run_sync(db.nodes.SeatReadNode(row=2))
+    assert (first["row"], first["letter"]) == (2, "A")
+    with pytest.raises(UnknownName):
+        db.run_sync(db.nodes.SeatReadNode(id=1))
+    with pytest.raises(UnknownName):
+        db.run_sync(db.nodes.SeatReadNode(seat_id=1))
+
+
+def test_an_output_of_a_row_that_was_not_found_names_the_node(users: DataFlow) -> None:
+    workflow = WorkflowBuilder(users)
+    workflow.add_node("UserReadNode", "look", {"id": 99})
+    workflow.add_node("UserUpdateNode", "change", {"id": 1})
+    workflow.add_connection("look", "name", "change", "name")
+    with pytest.raises(WorkflowExecutionError) as caught:
+        LocalRuntime().execute(workflow.build())
+    assert isinstance(caught.value.cause, RecordNotFound)
+    assert "'look'" in str(caught.value.cause)
+    assert users.run_sync(users.nodes.UserReadNode(id=1))["name"] == "Ann"
+
+
+def test_a_model_without_key_can_be_read_but_not_changed(db: DataFlow) -> None:
+    db.run_sync(db.nodes.SQLNode(sql="CREATE TABLE logs (line TEXT)"))
+    db.run_sync(db.nodes.SQLNode(sql="INSERT INTO logs VALUES ('b'), ('a')"))
+    with DataFlow("sqlite:///:memory:", existing_schema_mode=True) as other:
+
+        @other.model
+        class Log:
+            line: str
+
+        names = {name for name in other.node_names() if name.startswith("Log")}
+        assert names == {"LogReadNode", "LogListNode"}
+        other.run_sync(other.nodes.SQLNode(sql="CREATE TABLE logs (line TEXT)"))
+        other.run_sync(other.nodes.SQLNode(sql="INSERT INTO logs VALUES ('b'), ('a')"))
+        assert other.run_sync(other.nodes.LogReadNode(line="a"))["record"] == {"line": "a"}
+        rows = other.run_sync(other.nodes.LogListNode(order_by=["line"], limit=1))["records"]
+        assert rows == [{"line": "a"}]

@@ -1,0 +1,195 @@
+"""The executor: interceptors rewrite whatever is executed, observers see it and none of its values."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dataflow import DataFlowConfig
+from dataflow.errors import PluginError, QueryError, UniqueViolation
+from dataflow.execution.executor import Executor
+from dataflow.execution.stepping import step
+from dataflow.model import declare
+from dataflow.sqlite.dialect import SQLiteDialect
+from dataflow.sqlite.driver import SQLiteConnection
+from dataflow.sqlite.options import SQLiteOptions
+from dataflow.statements import Delete, Insert, InsertMany, Raw, Select, Statement, Update, equals
+from dataflow.url import DatabaseURL
+
+
+class Note:
+    tenant: str
+    text: str
+    __dataflow__ = {"timestamps": False}
+
+
+MODEL = declare(Note, implied=True)
+DIALECT = SQLiteDialect(DatabaseURL("sqlite"), DataFlowConfig("sqlite:///:memory:"))
+CANARY = "canary-1d2e"
+
+
+@pytest.fixture
+def connection() -> Iterator[SQLiteConnection]:
+    connection = SQLiteConnection(SQLiteOptions(":memory:", mode="memory", wal=False))
+    step(connection.open())
+    step(connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, tenant TEXT, text TEXT UNIQUE)"))
+    step(connection.execute("INSERT INTO notes (tenant, text) VALUES ('a', 'first'), ('b', 'second')"))
+    yield connection
+    step(connection.close())
+
+
+class Tenancy:
+    """Adds a condition to whatever reads, changes or deletes; refuses what it cannot rewrite."""
+
+    kinds = frozenset({Select, Insert, InsertMany, Update, Delete, Raw})
+    mandatory = True
+
+    def rewrite(self, statement: Statement) -> Statement:
+        match statement:
+            case Select() | Update() | Delete():
+                return statement._replace(where=statement.where & equals("tenant", "a"))
+            case Insert() if "tenant" not in statement.fields:
+                fields, values = (*statement.fields, "tenant"), (*statement.values, "a")
+                return statement._replace(fields=fields, values=values)
+            case InsertMany():
+                rows = [(*row, "a") for row in statement.rows]
+                return statement._replace(fields=(*statement.fields, "tenant"), rows=rows)
+            case Raw():
+                raise QueryError("raw SQL cannot be confined to a tenant")
+        return statement
+
+
+class Marker:
+    """Notes which statements come by."""
+
+    mandatory = False
+
+    def __init__(self, *kinds: type) -> None:
+        self.kinds = frozenset(kinds)
+        self.seen: list[Statement] = []
+
+    def rewrite(self, statement: Statement) -> Statement:
+        self.seen.append(statement)
+        return statement
+
+
+class Watcher:
+    """Remembers all that it is told."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Statement, str, float, BaseException | None]] = []
+
+    def executed(self, statement: Statement, sql: str, seconds: float, error: BaseException | None) -> None:
+        self.seen.append((statement, sql, seconds, error))
+
+
+def test_an_interceptor_rewrites_every_kind_of_statement(connection: SQLiteConnection) -> None:
+    executor = Executor(DIALECT, [Tenancy()])
+    everything = Select(MODEL)
+
+    def texts() -> list[str]:
+        return [row["text"] for row in step(executor.records(connection, everything))]
+
+    assert texts() == ["first"]
+    assert step(executor.count(connection, everything._replace(counting=True))) == 1
+    created = step(executor.records(connection, Insert(MODEL, ("text",), ("third",))))
+    assert created[0]["tenant"] == "a"
+    step(executor.insert_many(connection, InsertMany(MODEL, ("text",), [("fourth",), ("fifth",)])))
+    assert texts() == ["first", "third", "fourth", "fifth"]
+    second = equals("text", "second")
+    assert step(executor.records(connection, Update(MODEL, ("text",), ("x",), second))) == []
+    assert step(executor.records(connection, Delete(MODEL, second))) == []
+    with pytest.raises(QueryError, match="tenant"):
+        step(executor.raw(connection, Raw("SELECT * FROM notes", {})))
+    assert len(step(Executor(DIALECT).records(connection, everything))) == 5
+
+
+def test_interceptors_act_in_their_order_on_the_kinds_that_they_name(connection: SQLiteConnection) -> None:
+    before, after, other = Marker(Select), Marker(Select, Delete), Marker(Insert)
+    executor = Executor(DIALECT, [before, Tenancy(), after, other])
+    step(executor.records(connection, Select(MODEL)))
+    assert before.seen == [Select(MODEL)]
+    assert after.seen == [Select(MODEL, equals("tenant", "a"))]
+    assert other.seen == []
+    assert executor.rewritten(Delete(MODEL, equals("id", 1))) == after.seen[-1]
+
+
+@pytest.mark.parametrize("missing", [Select, Insert, InsertMany, Update, Delete, Raw])
+def test_a_mandatory_interceptor_that_misses_a_kind_fails_the_start(missing: type) -> None:
+    class Leaky(Tenancy):
+        kinds = Tenancy.kinds - {missing}
+
+    with pytest.raises(PluginError, match=f"Leaky is mandatory but does not handle {missing.__name__}"):
+        Executor(DIALECT, [Marker(Select), Leaky()])
+
+
+def test_an_optional_interceptor_may_miss_kinds() -> None:
+    Executor(DIALECT, [Marker(), Marker(Select)])
+
+
+RUNS: list[tuple[type, Callable[[Executor, SQLiteConnection], object]]] = [
+    (Select, lambda e, c: step(e.records(c, Select(MODEL, equals("text", CANARY))))),
+    (Select, lambda e, c: step(e.count(c, Select(MODEL, equals("text", CANARY), counting=True)))),
+    (Insert, lambda e, c: step(e.records(c, Insert(MODEL, ("text",), (CANARY,))))),
+    (InsertMany, lambda e, c: step(e.insert_many(c, InsertMany(MODEL, ("text",), [(CANARY,)])))),
+    (Update, lambda e, c: step(e.records(c, Update(MODEL, ("tenant",), (CANARY,), equals("id", 1))))),
+    (Delete, lambda e, c: step(e.records(c, Delete(MODEL, equals("text", CANARY))))),
+    (Raw, lambda e, c: step(e.raw(c, Raw("SELECT :a AS a", {"a": CANARY})))),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "run"), RUNS, ids=[f"{kind.__name__}-{i}" for i, (kind, _) in enumerate(RUNS)]
+)
+def test_an_observer_sees_each_statement_its_sql_and_its_time(
+    connection: SQLiteConnection, kind: type, run: Callable[[Executor, SQLiteConnection], object]
+) -> None:
+    watchers = [Watcher(), Watcher()]
+    run(Executor(DIALECT, observers=watchers), connection)
+    for watcher in watchers:
+        [(statement, sql, seconds, error)] = watcher.seen
+        assert type(statement) is kind
+        assert 0 <= seconds < 5
+        assert error is None
+        assert CANARY not in sql
+
+
+def test_an_observer_sees_a_statement_that_failed(connection: SQLiteConnection) -> None:
+    watcher = Watcher()
+    executor = Executor(DIALECT, observers=[watcher])
+    with pytest.raises(UniqueViolation) as caught:
+        step(executor.records(connection, Insert(MODEL, ("text",), ("first",))))
+    assert watcher.seen[0][3] is caught.value
+    with pytest.raises(QueryError):
+        step(executor.raw(connection, Raw("SELECT * FROM nowhere", {})))
+    assert isinstance(watcher.seen[1][3], QueryError)
+
+
+def test_an_observer_sees_what_the_interceptors_made(connection: SQLiteConnection) -> None:
+    watcher = Watcher()
+    step(Executor(DIALECT, [Tenancy()], [watcher]).records(connection, Select(MODEL)))
+    assert watcher.seen[0][0] == Select(MODEL, equals("tenant", "a"))
+    assert '"tenant" = ?' in watcher.seen[0][1]
+
+
+def test_a_batch_is_read_from_an_iterator_as_it_is_sent(connection: SQLiteConnection) -> None:
+    taken: list[int] = []
+    sizes: list[int] = []
+
+    class Counter(Watcher):
+        def executed(
+            self, statement: Statement, sql: str, seconds: float, error: BaseException | None
+        ) -> None:
+            sizes.append(len(taken))
+
+    def rows() -> Iterator[tuple[str]]:
+        for number in range(25):
+            taken.append(number)
+            yield (str(number),)
+
+    outcome = step(
+        Executor(DIALECT, observers=[Counter()]).insert_many(
+            connection, InsertMany(MODEL, ("text",), rows(), batch_size=10)
+        )
+    )
+    assert (outcome.count, outcome.batches, outcome.records) == (25, 3, None)
+    assert sizes == [10, 20, 25]

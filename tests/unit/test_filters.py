@@ -1,0 +1,489 @@
+"""Filters against an oracle: what MongoDB's logic of two values says, in plain Python."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from enum import Enum, IntEnum
+from typing import Any, Literal
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataflow import DataFlow, Field
+from dataflow.errors import InvalidValue, UnknownName, ValidationError
+from dataflow.filters.mongo import read_filter
+from dataflow.model import declare
+
+Row = Mapping[str, Any]
+Document = Mapping[str, Any]
+
+
+class Color(Enum):
+    RED = "red"
+    GREEN = "green"
+    BLUE = "Blue"
+
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 10
+
+
+class Thing:
+    integer: int | None
+    whole: int
+    real: float | None
+    text: str | None
+    word: str = Field(column='odd "name"')
+    amount: Decimal | None
+    flag: bool | None
+    blob: bytes | None
+    moment: datetime | None
+    day: date | None
+    clock: time | None
+    span: timedelta | None
+    uuid: UUID | None
+    color: Color | None
+    level: Level
+    kind: Literal["a", "B", "ä"] | None
+    extra: dict[str, int] | None
+    __dataflow__ = {"timestamps": False}
+
+
+ZONES = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone(-timedelta(hours=11))])
+TEXTS = st.one_of(
+    st.sampled_from(
+        [
+            "",
+            " ",
+            "a",
+            "A",
+            "Z",
+            "a ",
+            "ä",
+            "ﬀ",
+            "\uffff",
+            "😀",
+            "𝒳",
+            "10",
+            "9",
+            "NULL",
+            "'",
+            '"',
+            "%",
+            "_",
+            "\\",
+            "null\n",
+        ]
+    ),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5),
+)
+AMOUNTS = st.one_of(
+    st.sampled_from(
+        [
+            Decimal(text)
+            for text in (
+                "0",
+                "-0",
+                "0.1",
+                "0.10",
+                "-0.1",
+                "9.5",
+                "10",
+                "10.05",
+                "-2",
+                "-1.5",
+                "-1.55",
+                "1E+40",
+                "-1E+40",
+                "1E-40",
+                "-1E-40",
+                "9007199254740993",
+                "9007199254740992",
+                "99",
+                "100",
+            )
+        ]
+    ),
+    st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9),
+)
+INTEGERS = st.one_of(
+    st.integers(-3, 3),
+    st.integers(-(2**63), 2**63 - 1),
+    st.sampled_from([-(2**63), 2**63 - 1, 2**53, 2**53 + 1]),
+)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "integer": INTEGERS,
+    "whole": INTEGERS,
+    "real": st.one_of(
+        st.floats(allow_nan=False),
+        st.sampled_from([0.0, -0.0, float("inf"), -float("inf"), 5e-324, 1.7976931348623157e308, 0.1, 1e22]),
+    ),
+    "text": TEXTS,
+    "word": TEXTS,
+    "amount": AMOUNTS,
+    "flag": st.booleans(),
+    "blob": st.one_of(st.sampled_from([b"", b"\0", b"\xff", b"a", b"a\0"]), st.binary(max_size=4)),
+    "moment": st.one_of(
+        st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=ZONES),
+        st.sampled_from(
+            [
+                datetime.min.replace(tzinfo=UTC),
+                datetime.max.replace(tzinfo=UTC),
+                datetime(2024, 1, 1, tzinfo=UTC),
+                datetime(2024, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
+                datetime(2024, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
+            ]
+        ),
+    ),
+    "day": st.one_of(st.dates(), st.sampled_from([date.min, date.max])),
+    "clock": st.one_of(st.times(), st.sampled_from([time.min, time.max, time(12), time(12, 0, 0, 5)])),
+    "span": st.timedeltas(timedelta(microseconds=-(2**63)), timedelta(microseconds=2**63 - 1)),
+    "uuid": st.uuids(),
+    "color": st.sampled_from(Color),
+    "level": st.sampled_from(Level),
+    "kind": st.sampled_from(["a", "B", "ä"]),
+}
+REQUIRED = ("whole", "word", "level")
+NAMES = tuple(VALUES)
+
+
+@dataclass(frozen=True)
+class World:
+    """Rows, and filters over the values that occur in them."""
+
+    rows: tuple[Row, ...]
+    filters: tuple[Document, ...]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    # Few values for each field, so that equality is met and ties happen.
+    pools = {name: draw(st.lists(values, min_size=2, max_size=4)) for name, values in VALUES.items()}
+    cells = {
+        name: st.sampled_from(pool if name in REQUIRED else [*pool, None]) for name, pool in pools.items()
+    }
+    extras = st.sampled_from([None, {}, {"a": 1}])
+    rows = draw(st.lists(st.fixed_dictionaries({**cells, "extra": extras}), max_size=8))
+    filters = draw(st.lists(documents(pools), min_size=1, max_size=6))
+    return World(tuple(rows), tuple(filters))
+
+
+def documents(pools: Mapping[str, Sequence[Any]]) -> st.SearchStrategy[Document]:
+    def operators(name: str) -> st.SearchStrategy[Document]:
+        value = st.sampled_from(pools[name])
+        maybe = st.sampled_from([*pools[name], None])
+        members = st.lists(maybe, max_size=4)
+        plain = st.fixed_dictionaries(
+            {},
+            optional={
+                **dict.fromkeys(("$eq", "$ne"), maybe),
+                **dict.fromkeys(("$gt", "$gte", "$lt", "$lte"), value),
+                **dict.fromkeys(("$in", "$nin"), members),
+            },
+        ).filter(bool)
+        return st.one_of(plain, st.fixed_dictionaries({"$not": plain}))
+
+    def condition(name: str) -> st.SearchStrategy[Document]:
+        bare = st.sampled_from([*pools[name], None])
+        return st.one_of(bare, operators(name)).map(lambda wanted: {name: wanted})
+
+    null = st.sampled_from([None, {"$eq": None}, {"$ne": None}, {"$not": {"$eq": None}}])
+    leaves = st.one_of(
+        st.sampled_from(NAMES).flatmap(condition), st.just({}), null.map(lambda wanted: {"extra": wanted})
+    )
+
+    def nested(inner: st.SearchStrategy[Document]) -> st.SearchStrategy[Document]:
+        several = st.lists(inner, min_size=1, max_size=3)
+        return st.one_of(
+            st.fixed_dictionaries(
+                {}, optional={"$and": several, "$or": several, "$nor": several, "$not": inner}
+            ),
+            st.tuples(inner, inner).map(lambda pair: {**pair[0], **pair[1]}),
+        )
+
+    return st.recursive(leaves, nested, max_leaves=8)
+
+
+def comparable(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+OPERATORS = {
+    "$eq": lambda value, wanted: value == wanted,
+    "$ne": lambda value, wanted: value != wanted,
+    "$gt": lambda value, wanted: value is not None and comparable(value) > comparable(wanted),
+    "$gte": lambda value, wanted: value is not None and comparable(value) >= comparable(wanted),
+    "$lt": lambda value, wanted: value is not None and comparable(value) < comparable(wanted),
+    "$lte": lambda value, wanted: value is not None and comparable(value) <= comparable(wanted),
+    "$in": lambda value, wanted: value in wanted,
+    "$nin": lambda value, wanted: value not in wanted,
+    "$not": lambda value, wanted: not agrees(value, wanted),
+}
+
+
+def agrees(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return all(OPERATORS[operator](value, operand) for operator, operand in wanted.items())
+    return bool(value == wanted)
+
+
+def meets(row: Row, document: Document) -> bool:
+    """What a filter says of a row: always yes or no."""
+    for name, wanted in document.items():
+        if name == "$and":
+            met = all(meets(row, part) for part in wanted)
+        elif name == "$or":
+            met = any(meets(row, part) for part in wanted)
+        elif name == "$nor":
+            met = not any(meets(row, part) for part in wanted)
+        elif name == "$not":
+            met = not meets(row, wanted)
+        else:
+            met = agrees(row[name], wanted)
+        if not met:
+            return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def things() -> Iterator[DataFlow]:
+    with DataFlow("sqlite:///:memory:") as db:
+        db.model(Thing)
+        yield db
+
+
+def stored(db: DataFlow, rows: Sequence[Row]) -> list[Row]:
+    """Replace all rows by these; they get the keys 1, 2, ..."""
+    db.run_sync(db.nodes.SQLNode(sql="DELETE FROM things"))
+    keyed = [{"id": number, **row} for number, row in enumerate(rows, start=1)]
+    db.run_sync(db.nodes.ThingBulkCreateNode(data=keyed))
+    return keyed
+
+
+@settings(max_examples=120, deadline=None)
+@given(worlds())
+def test_a_filter_finds_the_rows_that_plain_python_finds(things: DataFlow, world: World) -> None:
+    rows = stored(things, world.rows)
+    for document in world.filters:
+        expected = [row["id"] for row in rows if meets(row, document)]
+        found = things.run_sync(things.nodes.ThingListNode(filter=document, order_by=["id"], fields=["id"]))
+        assert [row["id"] for row in found["records"]] == expected
+        counted = things.run_sync(things.nodes.ThingListNode(filter={"$not": document}, count_only=True))
+        assert counted["count"] == len(rows) - len(expected)
+
+
+@settings(max_examples=50, deadline=None)
+@given(worlds(), st.lists(st.tuples(st.sampled_from(NAMES), st.booleans()), min_size=1, max_size=3))
+def test_rows_come_in_the_order_of_plain_python(
+    things: DataFlow, world: World, criteria: list[tuple[str, bool]]
+) -> None:
+    expected = stored(things, world.rows)
+    for name, descending in reversed(criteria):
+        expected.sort(
+            key=lambda row: () if row[name] is None else (comparable(row[name]),),
+            reverse=descending,
+        )
+    order_by = [f"-{name}" if descending else name for name, descending in criteria]
+    found = things.run_sync(things.nodes.ThingListNode(order_by=order_by, fields=["id"]))["records"]
+    assert [row["id"] for row in found] == [row["id"] for row in expected]
+
+
+def many(name: str) -> list[Any]:
+    """A hundred thousand values of a type, as different as the type allows."""
+    number = 100_000
+    made: dict[str, Any] = {
+        "integer": lambda i: i * 92233720368547 - 2**62,
+        "real": lambda i: i / 7 - 1e3,
+        "text": lambda i: f"{i} ä😀'\"",
+        "amount": lambda i: Decimal(i).scaleb(-3),
+        "flag": lambda i: True,
+        "blob": lambda i: i.to_bytes(3, "big"),
+        "moment": lambda i: datetime(2000, 1, 1, tzinfo=UTC) + timedelta(microseconds=i * 999_999),
+        "day": lambda i: date.fromordinal(i + 1),
+        "clock": lambda i: (datetime.min + timedelta(microseconds=i * 863_999)).time(),
+        "span": lambda i: timedelta(microseconds=i * 10**10),
+        "uuid": lambda i: UUID(int=i * 2**100),
+        "color": lambda i: Color.RED,
+        "level": lambda i: Level.LOW,
+        "kind": lambda i: "ä",
+    }
+    return [made[name](i) for i in range(number)]
+
+
+ABSENT: dict[str, Any] = {
+    "integer": 1,
+    "real": 0.1,
+    "text": "none",
+    "amount": Decimal("0.0001"),
+    "flag": False,
+    "blob": b"",
+    "moment": datetime(1999, 1, 1, tzinfo=UTC),
+    "day": date.max,
+    "clock": time(23, 59, 59, 999_999),
+    "span": timedelta(-1),
+    "uuid": UUID(int=1),
+    "color": Color.BLUE,
+    "level": Level.HIGH,
+    "kind": "a",
+}
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_list_of_a_hundred_thousand_members_works(things: DataFlow, name: str) -> None:
+    members = many(name)
+    base = {"whole": 0, "word": "", "level": Level.LOW}
+    values = [members[0], members[77_777], members[-1], ABSENT[name]]
+    if name not in REQUIRED:
+        values.append(None)
+    stored(things, [{**base, name: value} for value in values])
+    shuffled = members[:]
+    random.Random(1).shuffle(shuffled)
+
+    def ids(wanted: object) -> list[int]:
+        output = things.run_sync(things.nodes.ThingListNode(filter={name: wanted}, order_by=["id"]))
+        return [row["id"] for row in output["records"]]
+
+    if name in REQUIRED:
+        assert ids({"$in": shuffled}) == [1, 2, 3]
+        assert ids({"$nin": shuffled}) == [4]
+    else:
+        assert ids({"$in": [*shuffled, None]}) == [1, 2, 3, 5]
+        assert ids({"$nin": shuffled}) == [4, 5]
+
+
+def test_infinity_is_found_in_a_list(things: DataFlow) -> None:
+    base = {"whole": 0, "word": "", "level": Level.LOW}
+    infinity = float("inf")
+    stored(things, [{**base, "real": value} for value in (infinity, -infinity, 0.5, None)])
+    for members, expected in [([infinity], [1]), ([-infinity, 0.5], [2, 3]), ([infinity, None], [1, 4])]:
+        for filter in ({"real": {"$in": members}}, {"$nor": [{"real": {"$nin": members}}]}):
+            output = things.run_sync(things.nodes.ThingListNode(filter=filter, order_by=["id"]))
+            assert [row["id"] for row in output["records"]] == expected
+
+
+@pytest.mark.parametrize("operator", ["$or", "$and", "$nor"])
+def test_a_wide_filter_works(things: DataFlow, operator: str) -> None:
+    rows = [{"whole": number, "word": "", "level": Level.LOW} for number in range(5)]
+    stored(things, rows)
+    document = {operator: [{"whole": number, "word": ""} for number in range(2, 2002)]}
+    expected = {"$or": [2, 3, 4], "$and": [], "$nor": [0, 1]}[operator]
+    output = things.run_sync(things.nodes.ThingListNode(filter=document, order_by=["id"]))
+    assert [row["whole"] for row in output["records"]] == expected
+
+
+def test_sets_and_tuples_are_lists_of_members_too(things: DataFlow) -> None:
+    stored(things, [{"whole": number, "word": "", "level": Level.LOW} for number in range(3)])
+    for members in ({1, 2}, frozenset({1, 2}), (1, 2), range(1, 3)):
+        output = things.run_sync(things.nodes.ThingListNode(filter={"whole": {"$in": members}}))
+        assert output["count"] == 2
+
+
+def test_values_are_coerced_as_everywhere(things: DataFlow) -> None:
+    row = {
+        "whole": 1,
+        "word": "",
+        "level": Level.LOW,
+        "color": Color.RED,
+        "day": date(2024, 5, 6),
+        "moment": datetime(2024, 5, 6, 10, tzinfo=UTC),
+        "amount": Decimal("1.50"),
+        "real": 2.0,
+        "uuid": UUID(int=5),
+    }
+    stored(things, [row])
+    for document in [
+        {"color": "red"},
+        {"level": 1},
+        {"day": "2024-05-06"},
+        {"moment": "2024-05-06T12:00:00+02:00"},
+        {"moment": {"$in": ["2024-05-06T10:00:00Z"]}},
+        {"amount": Decimal("1.5")},
+        {"amount": {"$in": [Decimal("1.500")]}},
+        {"amount": {"$gt": 1}},
+        {"real": 2},
+        {"uuid": str(UUID(int=5))},
+    ]:
+        assert things.run_sync(things.nodes.ThingListNode(filter=document))["count"] == 1, document
+
+
+MODEL = declare(Thing, implied=True)
+
+
+@pytest.mark.parametrize(
+    ("document", "error", "message"),
+    [
+        ([], InvalidValue, "expected a dict such as {'field': value}, got list"),
+        (None, InvalidValue, "got NoneType"),
+        ({"txt": 1}, UnknownName, "Thing has no field 'txt'; did you mean 'text'"),
+        ({'odd "name"': "x"}, UnknownName, "no field"),
+        ({"text.a": "x"}, UnknownName, "no field"),
+        ({"": "x"}, UnknownName, "no field ''"),
+        ({1: "x"}, InvalidValue, "a name must be a str, got int"),
+        ({"$ro": []}, UnknownName, "did you mean"),
+        ({"$eq": 1}, UnknownName, r"no operator '\$eq'"),
+        ({"$and": []}, InvalidValue, r"\$and needs a list of at least one filter"),
+        ({"$or": {"text": "x"}}, InvalidValue, r"\$or needs a list"),
+        ({"$nor": "canary"}, InvalidValue, r"\$nor needs a list"),
+        ({"$or": ["canary"]}, InvalidValue, "got str"),
+        ({"$not": []}, InvalidValue, "got list"),
+        ({"text": {"$eqq": "canary"}}, UnknownName, r"text has no operator '\$eqq'; did you mean '\$eq'"),
+        ({"text": {"$gt": "a", "b": "canary"}}, UnknownName, "no operator 'b'"),
+        ({"text": {"$gt": None}}, InvalidValue, r"text: \$gt needs a value"),
+        ({"text": {"$not": "canary"}}, InvalidValue, r"\$not needs a dict of operators"),
+        ({"text": {"$not": {}}}, InvalidValue, r"\$not needs a dict of operators"),
+        ({"text": {"$in": "canary"}}, InvalidValue, r"\$in needs a list, got str"),
+        ({"text": {"$in": iter(())}}, InvalidValue, r"\$in needs a list"),
+        ({"text": {"$nin": 5}}, InvalidValue, r"needs a list, got int"),
+        ({"text": {"$in": ["a", 5]}}, InvalidValue, r"Thing\.text: expected str, got int"),
+        ({"integer": "canary"}, InvalidValue, r"Thing\.integer: expected int, got str"),
+        ({"integer": True}, InvalidValue, "got bool"),
+        ({"integer": {"$lt": 2**63}}, InvalidValue, "out of range"),
+        ({"integer": {}}, InvalidValue, "expected int, got dict"),
+        ({"real": {"$gt": "canary"}}, InvalidValue, r"Thing\.real"),
+        ({"amount": 1.5}, InvalidValue, r"Thing\.amount: .*float is not exact"),
+        ({"amount": Decimal("NaN")}, InvalidValue, r"Thing\.amount"),
+        ({"moment": datetime(2024, 1, 1)}, InvalidValue, r"Thing\.moment: the datetime has no time zone"),
+        ({"color": "canary"}, InvalidValue, r"Thing\.color"),
+        ({"kind": "canary"}, InvalidValue, r"Thing\.kind"),
+        ({"uuid": "canary"}, InvalidValue, r"Thing\.uuid"),
+        ({"blob": "canary"}, InvalidValue, r"Thing\.blob"),
+        ({"text": "canary\0"}, InvalidValue, "NUL"),
+        ({"text": "canary\ud800"}, InvalidValue, "surrogate"),
+        ({"extra": {"a": 1}}, InvalidValue, "whole JSON documents"),
+        ({"extra": {"$gt": {}}}, InvalidValue, "whole JSON documents"),
+        ({"extra": {"$in": [{}]}}, InvalidValue, "whole JSON documents"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_refused_and_no_value_is_told(
+    document: object, error: type[ValidationError], message: str
+) -> None:
+    with pytest.raises(error, match=message) as caught:
+        read_filter(MODEL, document, "ThingListNode filter")
+    assert "canary" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_filter_nested_without_end_is_refused() -> None:
+    deep: dict[str, Any] = {"whole": 1}
+    for _ in range(5000):
+        deep = {"$and": [deep]}
+    endless: dict[str, Any] = {}
+    endless["$or"] = [endless]
+    negated: dict[str, Any] = {"$eq": 1}
+    for _ in range(5000):
+        negated = {"$not": negated}
+    for document in (deep, endless, {"whole": negated}):
+        with pytest.raises(InvalidValue, match="nested deeper"):
+            read_filter(MODEL, document, "filter")
+
+
+def test_the_shape_holds_no_value_and_does_not_grow_with_a_list() -> None:
+    one = read_filter(MODEL, {"text": {"$in": ["a"]}, "whole": {"$gt": 1}}, "filter")
+    more = read_filter(MODEL, {"text": {"$in": ["b", "c", "d"]}, "whole": {"$gt": 2}}, "filter")
+    assert one.shape == more.shape == ("and", ("$in", "text"), ("$gt", "whole"))
+    assert (one.values, more.values) == ((("a",), 1), (("b", "c", "d"), 2))

@@ -1,0 +1,116 @@
+"""Statements and conditions: shapes and values apart."""
+
+import pytest
+
+from dataflow.model import Model, declare
+from dataflow.statements import (
+    EVERYTHING,
+    NOTHING,
+    Delete,
+    Insert,
+    InsertMany,
+    Order,
+    Raw,
+    Select,
+    Statement,
+    Update,
+    Where,
+    compare,
+    equals,
+    is_null,
+)
+
+
+class User:
+    name: str
+    age: int | None
+
+
+MODEL = declare(User, implied=True)
+AGE = compare("age", "$gt", 5)
+NAME = equals("name", "Ann")
+
+
+@pytest.mark.parametrize(
+    ("where", "shape", "values"),
+    [
+        (NAME, ("$eq", "name"), ("Ann",)),
+        (equals("age", None), ("null", "age"), ()),
+        (is_null("age"), ("null", "age"), ()),
+        (NAME & AGE, ("and", ("$eq", "name"), ("$gt", "age")), ("Ann", 5)),
+        (NAME | AGE, ("or", ("$eq", "name"), ("$gt", "age")), ("Ann", 5)),
+        (~NAME, ("not", ("$eq", "name")), ("Ann",)),
+        ((NAME & AGE) & NAME, ("and", ("$eq", "name"), ("$gt", "age"), ("$eq", "name")), ("Ann", 5, "Ann")),
+        (NAME & (AGE & NAME), ("and", ("$eq", "name"), ("$gt", "age"), ("$eq", "name")), ("Ann", 5, "Ann")),
+        (
+            NAME & (AGE | is_null("age")),
+            ("and", ("$eq", "name"), ("or", ("$gt", "age"), ("null", "age"))),
+            ("Ann", 5),
+        ),
+        (EVERYTHING & NAME, NAME.shape, NAME.values),
+        (NAME & EVERYTHING, NAME.shape, NAME.values),
+        (EVERYTHING | NAME, (), ()),
+        (NAME | EVERYTHING, (), ()),
+        (~EVERYTHING, ("not", ()), ()),
+        (NAME | NOTHING, ("or", ("$eq", "name")), ("Ann",)),
+    ],
+)
+def test_conditions_combine(where: Where, shape: object, values: object) -> None:
+    assert (where.shape, where.values) == (shape, values)
+
+
+def statements(model: Model, value: str) -> list[Statement]:
+    where = equals("name", value)
+    return [
+        Select(model, where, (Order("age", True),), 5, 6, ("name",)),
+        Select(model, where, counting=True),
+        Insert(model, ("name",), (value,)),
+        InsertMany(model, ("name",), [(value,)]),
+        Update(model, ("name",), (value,), where, 2),
+        Delete(model, where, 2),
+    ]
+
+
+def test_statements_that_differ_by_values_alone_have_one_shape() -> None:
+    for one, other in zip(statements(MODEL, "a"), statements(MODEL, "b"), strict=True):
+        assert one.shape == other.shape
+        assert hash(one.shape) == hash(other.shape)
+
+
+def test_whatever_changes_the_text_changes_the_shape() -> None:
+    different: list[Statement] = [
+        *statements(MODEL, "a"),
+        *statements(declare(User, implied=False), "a"),
+        Select(MODEL),
+        Select(MODEL, NAME),
+        Select(MODEL, AGE),
+        Select(MODEL, limit=1),
+        Select(MODEL, offset=1),
+        Select(MODEL, order=(Order("age"),)),
+        Select(MODEL, fields=("age",)),
+        Select(MODEL, counting=True),
+        Insert(MODEL, ("age",), (1,)),
+        InsertMany(MODEL, ("name",), [], returning=True),
+        Update(MODEL, ("name",), ("a",), NAME),
+        Update(MODEL, ("age",), (1,), NAME),
+        Delete(MODEL, NAME),
+        Raw("SELECT 1", {}),
+        Raw("SELECT 2", {}),
+    ]
+    shapes = [statement.shape for statement in different]
+    assert len(set(shapes)) == len(shapes)
+
+
+def test_values_come_in_the_order_of_the_text() -> None:
+    where = NAME & AGE
+    assert Select(MODEL, where, limit=7, offset=8).values == ("Ann", 5, 7, 8)
+    assert Select(MODEL, where, offset=8).values == ("Ann", 5, 8)
+    assert Update(MODEL, ("name", "age"), ("Bob", 1), where).values == ("Bob", 1, "Ann", 5)
+    assert Update(MODEL, ("age",), (1,), where, 2).values == (1, "Ann", 5, 2)
+    assert Delete(MODEL, where, 2).values == ("Ann", 5, 2)
+    assert Delete(MODEL, where).values == ("Ann", 5)
+
+
+def test_a_limit_of_none_is_not_one_of_zero() -> None:
+    assert Select(MODEL, limit=0).values == (0,)
+    assert Select(MODEL, limit=0).shape == Select(MODEL, limit=9).shape != Select(MODEL).shape
