@@ -32,10 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     workloads, extras = _chosen(options.only)
     effort = TRIAL if options.trial else QUICK if options.quick else FULL
     load_before = load()
-    with places(options.database, options.synchronous) as (contestants, described):
-        _say("checking that all contestants give the same answers")
-        compare_answers(contestants)
-        measured = measure(contestants, workloads, effort, _say)
     hurried = options.quick or options.trial
     startup = layers = None
     if STARTUP in extras:
@@ -44,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if LAYERS in extras:
         _say(LAYERS)
         layers = layers_of_a_read(0.05 if options.trial else 1.0 if hurried else 6.0)
+    with places(options.database, options.synchronous) as (contestants, described):
+        _say("checking that all contestants give the same answers")
+        compare_answers(contestants)
+        measured = measure(contestants, workloads, effort, _say)
     outcome = Outcome(
         surroundings(described, load_before),
         DATABASES[options.database].entries,

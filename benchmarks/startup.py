@@ -102,7 +102,7 @@ def measure_startup(times: int) -> Startup:
 
 def _started(program: str) -> dict[str, float]:
     code = FRAME.format(program=program, resident=RESIDENT)
-    output = subprocess.run([sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True)
+    output = subprocess.run([sys.executable, "-I", "-c", code], check=True, stdout=subprocess.PIPE, text=True)
     marks: dict[str, float] = json.loads(output.stdout)
     return marks
 

@@ -18,7 +18,11 @@ def _nothing_is_left_behind() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     gc.collect()
-    left = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("dataflow")]
+    left = [
+        thread
+        for thread in threading.enumerate()
+        if thread not in before and thread.name.startswith("dataflow")
+    ]
     for thread in left:
         thread.join(5)
     assert not [thread for thread in left if thread.is_alive()]

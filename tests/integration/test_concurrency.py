@@ -215,9 +215,9 @@ def test_a_pool_timeout_says_who_holds_the_connections(url: str | None, make_db:
         _, run_id = await run
         assert run_id in str(caught.value)
         assert "pool_timeout" in str(caught.value)
-        with pytest.raises(PoolTimeout, match="a transaction for 0"):
-            async with db.transaction():
-                await db.nodes.ItemListNode()
+        async with db.transaction():
+            await db.nodes.ItemListNode()
+            with pytest.raises(PoolTimeout, match="a transaction for 0"):
                 await asyncio.to_thread(_fresh_thread, lambda: db.run_sync(db.nodes.ItemListNode()))
         await db.nodes.ItemListNode()
 
@@ -331,7 +331,9 @@ PROCESS = dedent(
 def test_two_processes_write_the_same_file(file_db: DataFlow, file: Path) -> None:
     file_db.run_sync(file_db.nodes.ItemCreateNode(name="counter"))
     processes = [
-        subprocess.Popen([sys.executable, "-c", PROCESS, f"sqlite:///{file}", name], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, f"sqlite:///{file}", name], stderr=subprocess.PIPE, text=True
+        )
         for name in "ab"
     ]
     for process in processes:
@@ -343,10 +345,18 @@ def test_two_processes_write_the_same_file(file_db: DataFlow, file: Path) -> Non
 
 def test_two_processes_make_the_tables_at_once(file: Path) -> None:
     """Both find an empty folder: one makes the table, the other one finds it."""
-    script = PROCESS.replace('{"id": 1}', '{"conditions": {"name": "nobody"}}').replace("range(200)", "range(0)")
+    script = PROCESS.replace('{"id": 1}', '{"conditions": {"name": "nobody"}}').replace(
+        "range(200)", "range(0)"
+    )
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", script + "    db.run_sync(db.nodes.ItemCreateNode(name='a'))", f"sqlite:///{file}", ""],
+            [
+                sys.executable,
+                "-c",
+                script + "    db.run_sync(db.nodes.ItemCreateNode(name='a'))",
+                f"sqlite:///{file}",
+                "",
+            ],
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -60,7 +60,10 @@ def test_a_call_gives_what_the_node_of_a_workflow_gives(call: Call, db: DataFlow
         ("ItemUpdateNode", {"id": 7, "updates": {"amount": 6}}),
         ("ItemListNode", {"filter": {"amount": {"$gt": 1}}, "order_by": ["name"]}),
         ("ItemListNode", {"count_only": True}),
-        ("ItemBulkCreateNode", {"data": [{"id": 1, "name": "b"}, {"id": 2, "name": "c"}], "return_rows": True}),
+        (
+            "ItemBulkCreateNode",
+            {"data": [{"id": 1, "name": "b"}, {"id": 2, "name": "c"}], "return_rows": True},
+        ),
         ("SQLNode", {"sql": "SELECT name FROM items WHERE id = :id", "id": 2}),
         ("SQLNode", {"sql": "UPDATE items SET amount = 1"}),
         ("ItemDeleteNode", {"id": 7}),
@@ -91,7 +94,11 @@ def test_a_call_gives_what_the_node_of_a_workflow_gives(call: Call, db: DataFlow
         ("ItemUpdateNode", {"conditions": {"amount": 0}, "updates": {"amount": 1}}, MultipleRecords),
         ("ItemDeleteNode", {"conditions": {"amount": 0}}, MultipleRecords),
         ("ItemCreateNode", {"name": "c", "code": "x"}, UniqueViolation),
-        ("ItemBulkCreateNode", {"data": [{"name": "c"}, {"name": "d", "code": "x"}], "batch_size": 1}, UniqueViolation),
+        (
+            "ItemBulkCreateNode",
+            {"data": [{"name": "c"}, {"name": "d", "code": "x"}], "batch_size": 1},
+            UniqueViolation,
+        ),
         ("SQLNode", {"sql": "SELECT :a"}, MissingValue),
     ],
 )

@@ -1,7 +1,7 @@
 """``async with db.transaction()``: code without a graph, all of it or nothing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +14,15 @@ Names = Callable[[], list[str]]
 
 class Stop(Exception):
     """Raised to leave a block."""
+
+
+async def stopping(db: DataFlow, inside: Callable[[], Awaitable[object]] | None = None) -> None:
+    """A part that writes, does what it is told, and then fails."""
+    async with db.transaction():
+        await db.nodes.ItemCreateNode(name="gone")
+        if inside is not None:
+            await inside()
+        raise Stop
 
 
 def test_what_happens_inside_is_committed_together(
@@ -34,8 +43,12 @@ def test_what_happens_inside_is_committed_together(
     assert outside("SELECT name, amount FROM items ORDER BY id") == [("a", 5), ("b", 0)]
 
 
-@pytest.mark.parametrize("error", [Stop, KeyboardInterrupt, SystemExit, asyncio.CancelledError, GeneratorExit])
-def test_an_error_undoes_everything_and_arrives(error: type[BaseException], db: DataFlow, names: Names) -> None:
+@pytest.mark.parametrize(
+    "error", [Stop, KeyboardInterrupt, SystemExit, asyncio.CancelledError, GeneratorExit]
+)
+def test_an_error_undoes_everything_and_arrives(
+    error: type[BaseException], db: DataFlow, names: Names
+) -> None:
     async def main() -> None:
         async with db.transaction():
             await db.nodes.ItemCreateNode(name="a")
@@ -62,21 +75,19 @@ def test_an_error_of_the_database_that_was_caught_undoes_its_call_alone(db: Data
 
 
 def test_a_transaction_in_a_transaction_is_a_savepoint(db: DataFlow, names: Names) -> None:
+    async def deeper() -> None:
+        async with db.transaction():
+            await db.nodes.ItemCreateNode(name="gone too")
+
     async def main() -> None:
         async with db.transaction():
             await db.nodes.ItemCreateNode(name="a")
             with pytest.raises(Stop):
-                async with db.transaction():
-                    await db.nodes.ItemCreateNode(name="gone")
-                    async with db.transaction():
-                        await db.nodes.ItemCreateNode(name="gone too")
-                    raise Stop
+                await stopping(db, deeper)
             async with db.transaction():
                 await db.nodes.ItemCreateNode(name="b")
                 with pytest.raises(Stop):
-                    async with db.transaction():
-                        await db.nodes.ItemCreateNode(name="gone")
-                        raise Stop
+                    await stopping(db)
                 await db.nodes.ItemCreateNode(name="c")
 
     asyncio.run(main())
@@ -84,14 +95,12 @@ def test_a_transaction_in_a_transaction_is_a_savepoint(db: DataFlow, names: Name
 
 
 def test_an_inner_transaction_ends_with_the_outer_one(db: DataFlow, names: Names) -> None:
-    async def main() -> None:
-        with pytest.raises(Stop):
-            async with db.transaction():
-                async with db.transaction():
-                    await db.nodes.ItemCreateNode(name="gone")
-                raise Stop
+    async def deeper() -> None:
+        async with db.transaction():
+            await db.nodes.ItemCreateNode(name="gone too")
 
-    asyncio.run(main())
+    with pytest.raises(Stop):
+        asyncio.run(stopping(db, deeper))
     assert names() == []
 
 
@@ -99,9 +108,7 @@ def test_an_inner_transaction_that_comes_first_can_fail_alone(db: DataFlow, name
     async def main() -> None:
         async with db.transaction():
             with pytest.raises(Stop):
-                async with db.transaction():
-                    await db.nodes.ItemCreateNode(name="gone")
-                    raise Stop
+                await stopping(db)
             await db.nodes.ItemCreateNode(name="a")
 
     asyncio.run(main())
@@ -115,11 +122,14 @@ def test_an_inner_transaction_that_times_out_leaves_nothing(db: DataFlow, names:
         async with db.transaction():
             await db.nodes.ItemCreateNode(name="a")
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.02):
-                    async with db.transaction():
-                        await db.nodes.ItemCreateNode(name="gone")
-                        await asyncio.sleep(5)
+                await asyncio.wait_for(stopping(db, lambda: asyncio.sleep(5)), 0.02)
+            with pytest.raises(TimeoutError):
+                await with_timeout(stopping(db, lambda: asyncio.sleep(5)))
             await db.nodes.ItemCreateNode(name="b")
+
+    async def with_timeout(work: Awaitable[None]) -> None:
+        async with asyncio.timeout(0.02):
+            await work
 
     try:
         asyncio.run(main())
@@ -229,7 +239,7 @@ def test_a_gathered_call_that_fails_does_not_take_the_others_with_it(db: DataFlo
     db.run_sync(db.nodes.SQLNode(sql="CREATE UNIQUE INDEX one_code ON items (code)"))
     bad: list[dict[str, object]] = [{"name": "gone", "code": "y"}, {"name": "gone", "code": "y"}]
 
-    async def main() -> list[object]:
+    async def main() -> Sequence[object]:
         async with db.transaction():
             await db.nodes.ItemCreateNode(name="a")
             return await asyncio.gather(
@@ -252,13 +262,13 @@ def test_parts_that_overlap_lose_nothing_silently(db: DataFlow, names: Names) ->
     async def main() -> None:
         begun, written = asyncio.Event(), asyncio.Event()
 
+        async def wait() -> None:
+            begun.set()
+            await asyncio.wait_for(written.wait(), 2)
+
         async def part() -> None:
             with pytest.raises(Stop):
-                async with db.transaction():
-                    await db.nodes.ItemCreateNode(name="gone")
-                    begun.set()
-                    await asyncio.wait_for(written.wait(), 2)
-                    raise Stop
+                await stopping(db, wait)
 
         async def write() -> None:
             await begun.wait()
@@ -293,7 +303,9 @@ def test_a_task_that_outlives_it_gets_an_error_and_writes_nothing(db: DataFlow, 
                 await db.nodes.ItemCreateNode(name="a")
                 tasks.create_task(late(lambda: db.nodes.ItemCreateNode(name="late")))
                 tasks.create_task(late(lambda: db.nodes.ItemListNode()))
-                tasks.create_task(late(lambda: asyncio.to_thread(db.run_sync, db.nodes.ItemCreateNode(name="late"))))
+                tasks.create_task(
+                    late(lambda: asyncio.to_thread(db.run_sync, db.nodes.ItemCreateNode(name="late")))
+                )
             over.set()
 
     asyncio.run(main())

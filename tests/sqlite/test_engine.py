@@ -8,10 +8,10 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -93,9 +93,13 @@ def close_by_forgetting(file: Path) -> None:
 
 
 def close_after_a_failure(file: Path) -> None:
-    with pytest.raises(ZeroDivisionError), open_file(file) as db:
-        use(db)
-        raise ZeroDivisionError
+    def fail() -> None:
+        with open_file(file) as db:
+            use(db)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux lists its handles there")
@@ -178,11 +182,11 @@ def test_a_builder_of_a_forgotten_database_says_so(file: Path) -> None:
 
 
 @pytest.fixture
-def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in list(os.environ):
         if name.startswith("DATAFLOW_") or name == "DATABASE_URL":
             monkeypatch.delenv(name)
-    yield monkeypatch
+    return monkeypatch
 
 
 def test_without_a_url_it_is_in_memory_or_where_the_environment_says(
@@ -239,7 +243,7 @@ def test_models_choose_their_database(tmp_path: Path) -> None:
         @db.model
         class Event:
             name: str
-            __dataflow__ = {"database": "analytics"}
+            __dataflow__: ClassVar = {"database": "analytics"}
 
         db.run_sync(db.nodes.UserCreateNode(name="a"))
         db.run_sync(db.nodes.EventCreateNode(name="b"))

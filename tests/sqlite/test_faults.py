@@ -14,7 +14,8 @@ from datetime import time as datetime_time
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -43,7 +44,7 @@ class Color(Enum):
 
 class User:
     name: str
-    __dataflow__ = {"timestamps": False}
+    __dataflow__: ClassVar = {"timestamps": False}
 
 
 def open_file(file: Path, options: str = "", **settings: Any) -> DataFlow:
@@ -107,7 +108,7 @@ def run_workflow_async(db: DataFlow) -> None:
 WRITES = [insert, insert_many, insert_async, run_workflow, run_workflow_async]
 
 
-def failure(act: Callable[[DataFlow], None], db: DataFlow) -> DataFlowError:
+def failure(act: Callable[[DataFlow], object], db: DataFlow) -> DataFlowError:
     """The error of an act: its cause, where a workflow failed."""
     with pytest.raises(DataFlowError) as caught:
         act(db)
@@ -145,7 +146,7 @@ def locked(stock: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 
 @pytest.mark.parametrize("act", WRITES)
 def test_a_lock_of_another_process_is_waited_for_no_longer_than_asked(
-    locked: Path, act: Callable[[DataFlow], None]
+    locked: Path, act: Callable[[DataFlow], object]
 ) -> None:
     with open_file(locked, "?timeout=0.2") as db:
         started = time.perf_counter()
@@ -284,24 +285,23 @@ with define("sqlite:///" + sys.argv[1]) as db:
 
 
 @pytest.mark.parametrize(("mode", "message"), [(0o444, "read-only"), (0o000, "cannot be opened")])
-def test_a_file_without_permission_is_told(stock: Path, mode: int, message: str) -> None:
-    """In a process that is not root, as root may everything."""
-    folders = [stock.parent, *stock.parent.parents]
-    old = {folder: folder.stat().st_mode for folder in folders[:3]}
-    try:
-        for folder in old:
-            folder.chmod(0o555 if folder == stock.parent else 0o755)
-        stock.chmod(mode)
-        command = [sys.executable, "-c", UNPRIVILEGED, str(stock)]
+def test_a_file_without_permission_is_told(mode: int, message: str) -> None:
+    """In a process that is not root, as root may everything; and in a folder that it may enter."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        file = folder / "shop.db"
+        with open_file(file) as db:
+            db.run_sync(db.nodes.UserBulkCreateNode(data=[{"name": "a"}, {"name": "b"}]))
+        file.chmod(mode)
+        folder.chmod(0o555)
+        command = [sys.executable, "-c", UNPRIVILEGED, str(file)]
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")
-    finally:
-        for folder, bits in old.items():
-            folder.chmod(bits)
-        stock.chmod(0o644)
+        folder.chmod(0o755)
+        file.chmod(0o644)
+        assert contents(file) == BEFORE
     assert message in done.stdout
     assert "permissions" in done.stdout or "may be written" in done.stdout
     assert CANARY not in done.stdout + done.stderr
-    assert contents(stock) == BEFORE
 
 
 def test_a_folder_is_no_database(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,7 +19,7 @@ def users(db: DataFlow) -> DataFlow:
         age: int | None
         role: str = "guest"
         token: UUID = Field(default_factory=uuid4)
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     return db
 
@@ -80,7 +80,7 @@ def test_a_hundred_thousand_rows_come_back_in_order(db: DataFlow) -> None:
     class Point:
         x: int
         y: str
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     data = [{"x": x, "y": str(-x)} for x in range(100_000)]
     output = db.run_sync(db.nodes.PointBulkCreateNode(data=data, return_rows=True))
@@ -132,7 +132,7 @@ def test_rows_of_nothing_but_defaults_are_stored(db: DataFlow) -> None:
     @db.model
     class Ticket:
         note: str | None
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     output = db.run_sync(db.nodes.TicketBulkCreateNode(data=[{}, {}, {"note": "x"}], return_rows=True))
     assert [row["id"] for row in output["result"]] == [1, 2, 3]

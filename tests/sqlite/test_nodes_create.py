@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,7 +20,7 @@ def test_the_output_is_the_stored_row_under_its_names_and_as_record_and_result(d
         name: str
         note: str | None
         quantity: int = 3
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     row = {"id": 1, "name": "pen", "note": None, "quantity": 3}
     output = db.run_sync(db.nodes.OrderItemCreateNode(name="pen"))
@@ -45,7 +45,7 @@ def test_columns_with_the_names_of_outputs_and_parameters_are_stored_and_stand_i
         fields: list[str]
         sql: str
         parameters: str
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     values = {
         "record": 7,
@@ -127,7 +127,7 @@ def test_a_key_may_be_composite_and_has_no_short_name(db: DataFlow) -> None:
         row: int = Field(primary_key=True)
         letter: str = Field(primary_key=True)
         taken: bool = False
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     stored = {"row": 1, "letter": "A", "taken": False}
     output = db.run_sync(db.nodes.SeatCreateNode(row=1, letter="A"))
@@ -179,7 +179,7 @@ def test_a_row_of_nothing_but_defaults_is_stored(db: DataFlow) -> None:
     @db.model
     class Ticket:
         note: str | None
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     assert db.run_sync(db.nodes.TicketCreateNode())["record"] == {"id": 1, "note": None}
 
@@ -219,7 +219,7 @@ def test_timestamps_can_be_switched_off(db: DataFlow) -> None:
     @db.model
     class Note:
         text: str
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     assert set(db.run_sync(db.nodes.NoteCreateNode(text="a"))["record"]) == {"id", "text"}
 
@@ -252,7 +252,7 @@ def test_a_violation_names_table_and_columns_and_no_value(db: DataFlow) -> None:
         email: str = Field(unique=True)
         first: str = "canary"
         last: str = "canary"
-        __dataflow__ = {"indexes": [Index("first", "-last", unique=True)]}
+        __dataflow__: ClassVar = {"indexes": [Index("first", "-last", unique=True)]}
 
     db.run_sync(db.nodes.UserCreateNode(email="canary-1"))
     with pytest.raises(UniqueViolation) as caught:

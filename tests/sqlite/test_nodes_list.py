@@ -1,7 +1,7 @@
 """The ListNode: order, pages, fields and counts. What filters find is tested in tests/unit/test_filters.py."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,7 +16,7 @@ def users(db: DataFlow) -> DataFlow:
         name: str
         age: int | None
         tags: list[str] = []  # noqa: RUF012 - a model copies it
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     rows = [("c", 2), ("a", None), ("b", 1), ("a", 2), ("B", None), ("ä", 1)]
     db.run_sync(db.nodes.UserBulkCreateNode(data=[{"name": name, "age": age} for name, age in rows]))
@@ -83,7 +83,7 @@ def test_a_page_without_an_order_is_ordered_by_key(db: DataFlow) -> None:
     @db.model
     class User:
         name: str
-        __dataflow__ = {"indexes": []}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     data = [{"id": id, "name": "x"} for id in (5, 3, 9, 1)]
     db.run_sync(db.nodes.UserBulkCreateNode(data=data))
@@ -93,7 +93,7 @@ def test_a_page_without_an_order_is_ordered_by_key(db: DataFlow) -> None:
 
 def test_pages_of_ties_neither_overlap_nor_leave_out(users: DataFlow) -> None:
     pages = [ids(users, order_by=["age"], limit=1, offset=offset) for offset in range(6)]
-    assert sum(pages, []) == [2, 5, 3, 6, 1, 4]
+    assert [id for page in pages for id in page] == [2, 5, 3, 6, 1, 4]
 
 
 @pytest.mark.parametrize("name", ["limit", "offset"])
@@ -164,7 +164,7 @@ def test_an_order_that_an_index_has_is_read_from_it(db: DataFlow) -> None:
     @db.model
     class Event:
         at: int
-        __dataflow__ = {"timestamps": False, "indexes": [Index("-at", "id", name="newest_first")]}
+        __dataflow__: ClassVar = {"timestamps": False, "indexes": [Index("-at", "id", name="newest_first")]}
 
     db.run_sync(db.nodes.EventBulkCreateNode(data=[{"at": number % 7} for number in range(50)]))
     workflow = WorkflowBuilder(db)

@@ -1,7 +1,7 @@
 """The ReadNode: how a row is selected, and what its output is."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -23,7 +23,7 @@ def users(db: DataFlow) -> DataFlow:
         name: str
         age: int | None
         email: str
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     rows = [("Ann", 30, "a@x"), ("Bob", None, "b@x"), ("Ann", 40, "c@x"), ("Zoë", 30, "z@x")]
     data = [{"name": name, "age": age, "email": email} for name, age, email in rows]

@@ -1,7 +1,8 @@
 """The UpdateNode and the DeleteNode: one row at most, or nothing changes."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -32,7 +33,7 @@ def users(db: DataFlow) -> DataFlow:
         name: str
         age: int | None
         email: str = Field(unique=True)
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     db.run_sync(db.nodes.UserBulkCreateNode(data=ROWS))
     return db
@@ -109,8 +110,6 @@ async def in_transaction(db: DataFlow, node: str, **parameters: Any) -> None:
 def test_in_a_transaction_only_the_node_that_met_several_rows_is_undone(
     users: DataFlow, node: str, parameters: Mapping[str, Any]
 ) -> None:
-    import asyncio
-
     asyncio.run(in_transaction(users, node, **parameters))
     assert rows(users) == [*ROWS, {"id": 4, "name": "Zoe", "age": None, "email": "z"}]
 
@@ -119,17 +118,18 @@ def test_in_a_transaction_only_the_node_that_met_several_rows_is_undone(
 def test_in_a_workflow_everything_is_undone_where_one_node_meets_several_rows(
     users: DataFlow, runtime: str
 ) -> None:
-    import asyncio
-
     workflow = WorkflowBuilder(users)
     workflow.add_node("UserCreateNode", "new", {"name": "Zoe", "email": "z"})
     workflow.add_node("UserDeleteNode", "gone", {"conditions": {"name": "Ann"}})
     built = workflow.build()
-    with pytest.raises(WorkflowExecutionError) as caught:
+
+    def execute() -> object:
         if runtime == "sync":
-            LocalRuntime().execute(built)
-        else:
-            asyncio.run(AsyncLocalRuntime().execute(built))
+            return LocalRuntime().execute(built)
+        return asyncio.run(AsyncLocalRuntime().execute(built))
+
+    with pytest.raises(WorkflowExecutionError) as caught:
+        execute()
     assert isinstance(caught.value.cause, MultipleRecords)
     assert (caught.value.node, caught.value.rolled_back) == ("gone", ("new",))
     assert rows(users) == ROWS

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -32,7 +32,7 @@ def users(db: DataFlow) -> DataFlow:
     @db.model
     class User:
         name: str
-        __dataflow__ = {"timestamps": False}
+        __dataflow__: ClassVar = {"timestamps": False}
 
     db.run_sync(db.nodes.UserBulkCreateNode(data=[{"name": "Ann"}, {"name": "Bob"}]))
     return db

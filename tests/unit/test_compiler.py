@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -22,7 +22,7 @@ class User:
     age: int | None
     price: Decimal | None
     blob: bytes | None
-    __dataflow__ = {"timestamps": False}
+    __dataflow__: ClassVar = {"timestamps": False}
 
 
 MODEL = declare(User, implied=True)
@@ -134,7 +134,7 @@ def test_a_batch_is_cut_where_its_rows_repeat() -> None:
 def test_names_are_quoted_whatever_they_hold() -> None:
     class Odd:
         value: int | None
-        __dataflow__ = {"timestamps": False, "table": 'a"b; --'}
+        __dataflow__: ClassVar = {"timestamps": False, "table": 'a"b; --'}
 
     sql = compile_shape(DIALECT, Select(declare(Odd, implied=True)).shape).sql
     assert sql == 'SELECT "id", "value" FROM "a""b; --"'

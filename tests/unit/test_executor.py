@@ -1,6 +1,7 @@
 """The executor: interceptors rewrite whatever is executed, observers see it and none of its values."""
 
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import pytest
 
@@ -19,7 +20,7 @@ from dataflow.url import DatabaseURL
 class Note:
     tenant: str
     text: str
-    __dataflow__ = {"timestamps": False}
+    __dataflow__: ClassVar = {"timestamps": False}
 
 
 MODEL = declare(Note, implied=True)

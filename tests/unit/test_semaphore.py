@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -21,6 +22,10 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def acquire_in_thread(semaphore: FairSemaphore, timeout: float = 5) -> bool:
     return step(semaphore.acquire(timeout, blocking=True))
+
+
+def is_waiting(semaphore: FairSemaphore, count: int) -> bool:
+    return semaphore.waiting == count
 
 
 def free_permits(semaphore: FairSemaphore) -> int:
@@ -84,7 +89,7 @@ def test_threads_are_served_first_come_first_served() -> None:
     for number in range(8):
         threads.append(threading.Thread(target=wait, args=(number,)))
         threads[-1].start()
-        wait_until(lambda number=number: semaphore.waiting == number + 1)
+        wait_until(partial(is_waiting, semaphore, number + 1))
     semaphore.give_back()
     for thread in threads:
         thread.join(5)
@@ -160,8 +165,8 @@ def test_a_cancelled_task_leaves_the_queue_and_no_permit_is_lost() -> None:
         # Granted and cancelled in the same turn of the loop: the permit goes on to the next.
         semaphore.give_back()
         tasks[1].cancel()
-        outcome = await asyncio.gather(tasks[1], return_exceptions=True)
-        if outcome == [True]:
+        [outcome] = await asyncio.gather(tasks[1], return_exceptions=True)
+        if outcome is True:
             semaphore.give_back()
         assert await tasks[2] is True
         semaphore.give_back()
@@ -179,8 +184,8 @@ def test_a_permit_for_a_loop_that_is_gone_goes_to_the_next() -> None:
     loop.close()
     semaphore.give_back()
     assert acquire_in_thread(semaphore, 1) is True
-    waiting.get_coro().close()  # type: ignore[union-attr]
-    waiting._log_destroy_pending = False  # type: ignore[attr-defined]
+    waiting.get_coro().close()
+    waiting._log_destroy_pending = False  # type: ignore[attr-defined]  # its loop is gone on purpose
 
 
 @pytest.mark.parametrize("permits", [1, 3])

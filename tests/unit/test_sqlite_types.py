@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dataflow.abc import Column
@@ -34,6 +34,12 @@ def encoded(annotation: object, value: Any) -> Any:
     return value if encode is None else encode(value)
 
 
+@example(Decimal("-1.5"), Decimal("-1.55"))
+@example(Decimal("-1.55"), Decimal("-1.5"))
+@example(Decimal("9.5"), Decimal(10))
+@example(Decimal("-9.5"), Decimal(-10))
+@example(Decimal("1E-9"), Decimal("-1E-9"))
+@example(Decimal("0.10"), Decimal("0.1"))
 @given(DECIMALS, DECIMALS)
 def test_the_key_of_a_decimal_sorts_as_the_number(one: Decimal, other: Decimal) -> None:
     left, right = decimal_key(encoded(Decimal, one)), decimal_key(encoded(Decimal, other))

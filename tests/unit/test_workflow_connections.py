@@ -120,10 +120,14 @@ def test_names_are_texts() -> None:
 
 def test_a_condition_is_a_text() -> None:
     wrong: object = 5
-    with pytest.raises(DataFlowError, match="condition"):
+
+    def build() -> None:
         builder = two_nodes()
         builder.add_connection("a", "b", condition=wrong)  # type: ignore[arg-type]
         builder.build()
+
+    with pytest.raises(DataFlowError, match="condition"):
+        build()
 
 
 @pytest.mark.parametrize("names", [("ann", "b"), ("a", "bb"), ("a", "bb", "x"), ("a", "x", "bb", "y")])
@@ -288,7 +292,9 @@ def test_a_condition_on_an_output_that_is_not_there_suggests_the_nearest(db: Dat
     assert "did you mean 'count'?" in only_problem(builder)
 
 
-@pytest.mark.parametrize("condition", ["", "count >", "__import__('os')", "a b", "f(x)", "1 +", "status = 'failed'"])
+@pytest.mark.parametrize(
+    "condition", ["", "count >", "__import__('os')", "a b", "f(x)", "1 +", "status = 'failed'"]
+)
 def test_a_condition_that_cannot_be_read_is_an_error(condition: str) -> None:
     builder = two_nodes()
     builder.add_connection("a", "b", condition=condition)

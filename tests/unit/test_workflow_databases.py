@@ -143,7 +143,10 @@ def test_a_node_of_a_database_can_be_added_itself() -> None:
         builder.add_node(one.nodes.OrderCreateNode, "one", {"total": 1})
         builder.add_node(two.nodes.OrderCreateNode, "two", {"amount": 1})
         workflow = builder.build()
-        assert set(workflow.databases) == {*listing(WorkflowBuilder(one)).databases, *listing(WorkflowBuilder(two)).databases}
+        assert set(workflow.databases) == {
+            *listing(WorkflowBuilder(one)).databases,
+            *listing(WorkflowBuilder(two)).databases,
+        }
 
 
 def test_a_node_that_every_database_offers_is_taken_from_where_the_others_are() -> None:

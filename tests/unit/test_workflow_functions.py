@@ -67,7 +67,7 @@ def both(a: int, b: int) -> dict[str, int]:
     return {"sum": a + b, "difference": a - b}
 
 
-CALLABLES = {
+CALLABLES: dict[str, Callable[..., object]] = {
     "function": add,
     "async function": add_async,
     "object": Adder(),
@@ -88,7 +88,9 @@ CALLABLES = {
 }
 
 
-def run(function: Callable[..., object], parameters: Mapping[str, object], *, on_loop: bool) -> dict[str, Any]:
+def run(
+    function: Callable[..., object], parameters: Mapping[str, object], *, on_loop: bool
+) -> dict[str, Any]:
     builder = WorkflowBuilder()
     id = builder.add_node(function, None, parameters)
     workflow = builder.build()
@@ -229,7 +231,9 @@ def test_a_coroutine_that_comes_out_of_a_sync_function_is_not_lost_silently(on_l
 
 
 @pytest.mark.parametrize("on_loop", [False, True])
-@pytest.mark.parametrize("error", [StopIteration("end"), GeneratorExit("end"), TimeoutError("end"), OSError("end")])
+@pytest.mark.parametrize(
+    "error", [StopIteration("end"), GeneratorExit("end"), TimeoutError("end"), OSError("end")]
+)
 def test_whatever_a_function_raises_ends_the_run(error: BaseException, on_loop: bool) -> None:
     def fail() -> None:
         raise error

@@ -103,6 +103,9 @@ class Connection(Protocol):
         Where it is cancelled, what runs is interrupted and has ended when this returns.
         """
 
+    def interrupt(self) -> None:
+        """From another thread: end the statement that runs, if one does, with an error."""
+
     async def close(self) -> None:
         """Let go of the database; idle or broken, twice too. Nothing is left behind."""
 
@@ -154,6 +157,9 @@ class Dialect(Protocol):
     """How many connections a pool keeps where the user does not say."""
     max_connections: int | None
     """How many connections there can be at all: 1 where a connection *is* the database."""
+
+    fork_closes: bool
+    """Whether a connection that is open when the process forks does harm in a child that never touches it."""
 
     no_limit: str | None
     """What LIMIT must say where rows are skipped and all others wanted; None where it may be left out."""

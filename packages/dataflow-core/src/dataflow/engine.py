@@ -161,7 +161,7 @@ class DataFlow:
     def find_node(self, name: str, near: Collection[Database] = ()) -> Node:
         """The node of a type.
 
-        :raises UnknownName: suggesting the nearest type.
+        :raises UnknownNode: suggesting the nearest type.
         """
         known = self._nodes.get(name)
         if known is not None:

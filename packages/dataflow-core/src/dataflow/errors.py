@@ -161,10 +161,10 @@ class UnknownName(ValidationError):
     def __init__(self, kind: str, name: str, where: str, candidates: Iterable[str]) -> None:
         super().__init__(f"{where} has no {kind} {name!r}{nearest(name, candidates)}")
         self.kind = kind
-        self.name = name
+        self.name: str = name
 
 
-class UnknownNode(UnknownName, AttributeError):
+class UnknownNode(UnknownName, AttributeError):  # type: ignore[misc] # both have a name, which is a str
     """A type of node that does not exist; an AttributeError too, as types are attributes of ``db.nodes``."""
 
 

@@ -71,7 +71,7 @@ class Executor:
         work = connection.fetch(compiled.sql, statement.values if bind is None else bind(statement.values))
         rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
         map_row = cast("MapRow", compiled.map_row)
-        return [map_row(row) for row in rows]
+        return list(map(map_row, rows))
 
     async def count(self, connection: Connection, statement: Select) -> int:
         """Run a counting statement."""

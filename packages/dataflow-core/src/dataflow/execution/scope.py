@@ -2,18 +2,20 @@
 
 import logging
 from contextvars import ContextVar
-from dataclasses import dataclass
 
 from dataflow.abc import Connection
 from dataflow.errors import ScopeLost, TransactionClosed, WorkflowError
 from dataflow.execution.database import Database
+from dataflow.execution.semaphore import FairSemaphore
 
-__all__ = ["Savepoint", "Scope", "current_scope"]
+__all__ = ["Scope", "current_scope"]
 
 log = logging.getLogger("dataflow.connections")
 
 current_scope: ContextVar["Scope | None"] = ContextVar("dataflow_scope", default=None)
 """The unit of work that database calls of this task or thread belong to."""
+
+TURN_TIMEOUT = 60.0
 
 
 class _Held:
@@ -24,161 +26,200 @@ class _Held:
         self.begun = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Savepoint:
-    """A point of a scope to which it can return.
+class _Transaction:
+    """What a scope and its parts share: connections, and whether what happened on them may still be committed."""
 
-    :param databases: those whose transaction had begun by then.
-    """
+    __slots__ = ("broken", "held", "savepoints")
 
-    name: str
-    databases: frozenset[Database]
+    def __init__(self) -> None:
+        self.held: dict[Database, _Held] = {}
+        self.broken = False
+        self.savepoints = 0
 
 
 class Scope:
     """Takes connections as they are needed, begins their transactions, and ends them together.
 
     Coroutines that touch a database in the process are always stepped by a thread that may block; the event loop
-    hands them over with ``Connection.offload``. So only :meth:`reserve` and the ends of a scope ask where they are.
+    hands them over with ``Connection.offload``. So whatever may wait is told whether it may block the thread.
+
+    Of several threads or tasks that share a scope one works at a time, in turns; a part of it keeps the turn until it
+    has ended, so that nothing of others is undone with it.
 
     :param holder: the name under which others see it hold connections.
     :param writes: whether it may write.
-    :param autocommit: begin no transaction: the scope is one statement that nothing can refuse afterwards.
+    :param within: the scope of which it is a part.
     """
 
-    def __init__(self, holder: str, *, writes: bool, autocommit: bool = False) -> None:
+    __slots__ = ("_begun", "_point", "_transaction", "_turn", "_within", "_writes", "closed", "holder")
+
+    def __init__(self, holder: str, *, writes: bool, within: "Scope | None" = None) -> None:
         self.holder = holder
         self.closed = False
         self._writes = writes
-        self._autocommit = autocommit
-        self._held: dict[Database, _Held] = {}
-        self._broken = False
-        self._count = 0
-        self._points: list[Savepoint] = []
+        self._within = within
+        self._transaction: _Transaction = _Transaction() if within is None else within._transaction
+        self._turn = FairSemaphore(1)
+        self._point: str | None = None
+        self._begun: tuple[Database, ...] = ()
+
+    # ------------------------------------------------------------------ turns
+
+    async def take_turn(self, *, blocking: bool) -> None:
+        """Wait until nobody else works in this scope.
+
+        :raises TransactionClosed: where it has ended.
+        """
+        if not self._turn.take() and not await self._turn.acquire(TURN_TIMEOUT, blocking=blocking):
+            raise WorkflowError(
+                f"another part of the same transaction has been at work for {TURN_TIMEOUT:g} s; "
+                f"inside a part, do not wait for what runs beside it"
+            )
+        if self.closed:
+            self._turn.give_back()
+            raise TransactionClosed("the transaction is over; its connection serves others")
+
+    def end_turn(self) -> None:
+        """Let the next one work."""
+        self._turn.give_back()
+
+    def inner(self) -> "Scope":
+        """The same unit of work for those to whom the holder of the turn hands it on."""
+        return Scope(self.holder, writes=self._writes, within=self)
+
+    # ------------------------------------------------------------------ connections
 
     async def reserve(self, database: Database, *, blocking: bool) -> Connection:
         """The connection of this scope to a database, borrowed at the first call; no transaction begins yet."""
-        held = self._held.get(database) or self._take(database)
+        held = self._transaction.held.get(database) or self._take(database)
         if held is None:
             connection = await database.borrow(self.holder, writes=self._writes, blocking=blocking)
-            held = self._held[database] = _Held(connection)
+            held = self._transaction.held[database] = _Held(connection)
         return held.connection
 
     async def connection(self, database: Database) -> Connection:
         """The connection of this scope to a database, in its transaction."""
-        held = self._held.get(database) or self._take(database)
+        if self.closed:
+            raise TransactionClosed("the transaction is over; its connection serves others")
+        held = self._transaction.held.get(database) or self._take(database)
         if held is None:
             await self.reserve(database, blocking=database.in_process)
-            held = self._held[database]
+            held = self._transaction.held[database]
         connection = held.connection
         if held.begun:
             # What followed would otherwise be committed statement by statement.
             if not connection.in_transaction:
                 raise ScopeLost("the database has ended the transaction; nothing of it was kept")
-        elif not self._autocommit:
+        else:
             await connection.execute(database.dialect.begin(writes=self._writes))
             held.begun = True
         return connection
 
+    def holds(self, database: Database) -> bool:
+        """Whether a connection to a database was borrowed."""
+        return database in self._transaction.held
+
     def _take(self, database: Database) -> _Held | None:
         """Borrow a connection if one is at hand."""
-        if self.closed:
-            raise TransactionClosed("the transaction is over; its connection serves others")
         connection = database.take(self.holder, writes=self._writes)
         if connection is None:
             return None
-        held = self._held[database] = _Held(connection)
+        held = self._transaction.held[database] = _Held(connection)
         return held
 
-    def holds(self, database: Database) -> bool:
-        """Whether a connection to a database was borrowed."""
-        return database in self._held
+    # ------------------------------------------------------------------ parts
 
-    @property
-    def in_process(self) -> bool:
-        """Whether every connection that it holds is to a database in the process."""
-        return all(database.in_process for database in self._held)
+    async def part(self, *, blocking: bool) -> "Scope":
+        """Begin a part that can be undone alone; it ends with :meth:`keep` or :meth:`undo`."""
+        await self.take_turn(blocking=blocking)
+        try:
+            part = self.inner()
+            await part._mark(blocking)
+        except BaseException:
+            self.end_turn()
+            raise
+        return part
 
-    async def savepoint(self, *, blocking: bool) -> Savepoint:
-        """Mark a point to return to."""
-        self._count += 1
-        begun = frozenset(database for database, held in self._held.items() if held.begun)
-        point = Savepoint(f"dataflow_{self._count}", begun)
-        self._points.append(point)
-        for database in begun:
-            await _settle(database, self._held[database].connection, f"SAVEPOINT {point.name}", blocking)
-        return point
+    async def keep(self, *, blocking: bool) -> None:
+        """End this part; what it did belongs to the whole."""
+        try:
+            for database in self._begun:
+                await self._send(database, f"RELEASE SAVEPOINT {self._point}", blocking)
+        except BaseException:
+            self._transaction.broken = True
+            raise
+        finally:
+            self._end_part()
 
-    async def keep(self, point: Savepoint, *, blocking: bool) -> None:
-        """Go on: what came after the point belongs to the scope."""
-        self._leave(point)
-        for database in point.databases:
-            await _settle(
-                database, self._held[database].connection, f"RELEASE SAVEPOINT {point.name}", blocking
-            )
+    async def undo(self, *, blocking: bool) -> None:
+        """End this part; what it did is gone.
 
-    async def undo(self, point: Savepoint, *, blocking: bool) -> None:
-        """Return to the point: what came after it is gone.
-
-        :raises ScopeLost: where the database has ended the transaction by itself; nothing of it can be committed.
+        :raises ScopeLost: where the database has ended the transaction by itself; then nothing can be committed.
         """
         try:
-            await self._undo(point, blocking=blocking)
+            for database, held in self._transaction.held.items():
+                if held.begun:
+                    await self._undo_on(database, held, blocking)
         except BaseException:
-            self._broken = True
+            self._transaction.broken = True
             raise
+        finally:
+            self._end_part()
 
-    async def _undo(self, point: Savepoint, *, blocking: bool) -> None:
-        self._leave(point)
-        for database, held in self._held.items():
-            if not held.begun:
-                continue
-            if not held.connection.in_transaction:
-                raise ScopeLost("the database has ended the transaction; nothing of it can be kept")
-            if database in point.databases:
-                await _settle(
-                    database, self._held[database].connection, f"ROLLBACK TO SAVEPOINT {point.name}", blocking
-                )
-                await _settle(
-                    database, self._held[database].connection, f"RELEASE SAVEPOINT {point.name}", blocking
-                )
-            else:
-                await _settle(database, self._held[database].connection, "ROLLBACK", blocking)
-                held.begun = False
+    async def _mark(self, blocking: bool) -> None:
+        self._transaction.savepoints += 1
+        self._point = f"dataflow_{self._transaction.savepoints}"
+        self._begun = tuple(database for database, held in self._transaction.held.items() if held.begun)
+        for database in self._begun:
+            await self._send(database, f"SAVEPOINT {self._point}", blocking)
 
-    def _leave(self, point: Savepoint) -> None:
-        if not self._points or self._points.pop() is not point:
-            self._broken = True
-            raise WorkflowError(
-                "parts of one transaction ran at the same time; await one before the next begins, "
-                "or give them transactions of their own"
-            )
+    async def _undo_on(self, database: Database, held: _Held, blocking: bool) -> None:
+        if not held.connection.in_transaction:
+            raise ScopeLost("the database has ended the transaction; nothing of it can be kept")
+        if database in self._begun:
+            await self._send(database, f"ROLLBACK TO SAVEPOINT {self._point}", blocking)
+            await self._send(database, f"RELEASE SAVEPOINT {self._point}", blocking)
+        else:
+            await self._send(database, "ROLLBACK", blocking)
+            held.begun = False
+
+    def _end_part(self) -> None:
+        self.closed = True
+        if self._within is not None:
+            self._within.end_turn()
+
+    # ------------------------------------------------------------------ the end
 
     async def commit(self, *, blocking: bool) -> None:
         """Make everything last.
 
         :raises ScopeLost: where a part that failed could not be undone.
         """
-        if self._broken:
+        if self._transaction.broken:
             raise ScopeLost("a part of the transaction could not be undone; nothing of it was kept")
-        for database, held in self._held.items():
+        for database, held in self._transaction.held.items():
             if held.begun:
-                await _settle(database, held.connection, "COMMIT", blocking)
+                await self._send(database, "COMMIT", blocking)
                 held.begun = False
+
+    def cancel(self) -> None:
+        """From another thread: interrupt what runs, and refuse whatever would follow."""
+        self.closed = True
+        for held in self._transaction.held.values():
+            held.connection.interrupt()
 
     async def close(self, *, blocking: bool) -> None:
         """Undo what was not committed and return the connections; one that cannot even do that is thrown away."""
         self.closed = True
-        held_by_database, self._held = self._held, {}
+        held_by_database, self._transaction.held = self._transaction.held, {}
         for database, held in held_by_database.items():
             connection = held.connection
-            kept = False
             try:
                 if held.begun and connection.in_transaction:
-                    await _settle(database, connection, "ROLLBACK", blocking)
+                    await _send(database, connection, "ROLLBACK", blocking)
             except Exception as error:
                 log.warning(
-                    "%s: a connection could not be rolled back and was closed: %s", database.name, error
+                    "%s: a connection that could not be rolled back was closed: %s", database.name, error
                 )
                 await connection.close()
             except BaseException:
@@ -189,8 +230,11 @@ class Scope:
             if not kept:
                 await connection.close()
 
+    async def _send(self, database: Database, statement: str, blocking: bool) -> None:
+        await _send(database, self._transaction.held[database].connection, statement, blocking)
 
-async def _settle(database: Database, connection: Connection, statement: str, blocking: bool) -> None:
+
+async def _send(database: Database, connection: Connection, statement: str, blocking: bool) -> None:
     """Send a statement of the transaction itself, from wherever this is."""
     work = connection.execute(statement)
     if database.in_process and not blocking:

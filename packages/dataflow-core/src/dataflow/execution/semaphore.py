@@ -21,8 +21,9 @@ class FairSemaphore:
     """
 
     def __init__(self, permits: int) -> None:
+        # A deque hands its items out one by one whoever asks, so that the common way needs no lock.
+        self._free: deque[None] = deque([None] * permits)
         self._lock = Lock()
-        self._free = permits
         self._waiting: deque[_Turn] = deque()
 
     @property
@@ -32,11 +33,13 @@ class FairSemaphore:
 
     def take(self) -> bool:
         """Take a permit if one is free and nobody waits."""
-        with self._lock:
-            if self._free and not self._waiting:
-                self._free -= 1
-                return True
+        if self._waiting:
             return False
+        try:
+            self._free.pop()
+        except IndexError:
+            return False
+        return True
 
     async def acquire(self, timeout: float, *, blocking: bool) -> bool:
         """Take a permit, waiting for one if need be; False where none came in time.
@@ -50,16 +53,27 @@ class FairSemaphore:
 
     def give_back(self) -> None:
         """Return a permit."""
-        while True:
-            with self._lock:
-                if not self._waiting:
-                    self._free += 1
-                    return
-                turn = self._waiting.popleft()
-                turn.granted = True
+        self._free.append(None)
+        # Whoever queues looks for a free permit after that, so that one of the two notices the other.
+        while self._waiting:
+            turn = self._next_turn()
             # Outside the lock, as it may run into somebody else's event loop.
-            if turn.wake():
+            if turn is None or turn.wake():
                 return
+            self._free.append(None)
+
+    def _next_turn(self) -> "_Turn | None":
+        """Give a free permit to the first in the queue."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            try:
+                self._free.pop()
+            except IndexError:
+                return None
+            turn = self._waiting.popleft()
+            turn.granted = True
+            return turn
 
     def _wait_in_thread(self, timeout: float) -> bool:
         bell = Lock()
@@ -114,11 +128,10 @@ class FairSemaphore:
     def _queue(self, wake: Callable[[], bool]) -> "_Turn":
         turn = _Turn(wake)
         with self._lock:
-            if self._free and not self._waiting:
-                self._free -= 1
-                turn.granted = True
-            else:
-                self._waiting.append(turn)
+            self._waiting.append(turn)
+        first = self._next_turn()
+        if first is not None and first is not turn:
+            first.wake()
         return turn
 
     def _leave(self, turn: "_Turn") -> bool:

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 from dataflow.errors import InvalidValue, MissingValue
 from dataflow.execution.database import Database
-from dataflow.execution.scope import Scope
 from dataflow.model.schema import Model
-from dataflow.nodes.contract import Output
+from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.rows import ModelNode
 from dataflow.nodes.values import NewRow, RowPlan
 from dataflow.statements import InsertMany
@@ -67,7 +66,7 @@ class BulkCreateNode(ModelNode):
     def alone(self, prepared: PreparedRows) -> bool:
         return False
 
-    async def run(self, scope: Scope, prepared: PreparedRows) -> Output:
+    async def run(self, scope: Place, prepared: PreparedRows) -> Output:
         database = self.database
         inserted = batches = 0
         records: list[dict[str, Any]] = []

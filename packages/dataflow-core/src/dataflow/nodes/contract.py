@@ -3,13 +3,20 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol, TypeAlias
 
+from dataflow.abc import Connection
 from dataflow.execution.database import Database
-from dataflow.execution.scope import Scope
 
-__all__ = ["Node", "Output"]
+__all__ = ["Node", "Output", "Place"]
 
 Output: TypeAlias = dict[str, Any]
 """What a node gives to those that follow, by name."""
+
+
+class Place(Protocol):
+    """Where a node runs: a scope, or what stands for one where a statement needs no transaction."""
+
+    async def connection(self, database: Database) -> Connection:
+        """The connection to a database, in its transaction if there is one."""
 
 
 class Node(Protocol):
@@ -61,5 +68,5 @@ class Node(Protocol):
     def alone(self, prepared: Any) -> bool:
         """Whether it is a single statement after which nothing can fail, so that it needs no transaction."""
 
-    async def run(self, scope: Scope, prepared: Any) -> Output:
+    async def run(self, scope: Place, prepared: Any) -> Output:
         """Do it."""

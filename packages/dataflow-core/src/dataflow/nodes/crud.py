@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 from dataflow.errors import InvalidValue, MissingValue, MultipleRecords, RecordNotFound
 from dataflow.execution.database import Database
-from dataflow.execution.scope import Scope
 from dataflow.model.field import utcnow
 from dataflow.model.schema import Model
-from dataflow.nodes.contract import Output
+from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.rows import ModelNode, RowSelector
 from dataflow.nodes.values import NewRow
 from dataflow.statements import Delete, Insert, Order, Select, Update
@@ -43,7 +42,7 @@ class CreateNode(ModelNode):
     def alone(self, prepared: Insert) -> bool:
         return True
 
-    async def run(self, scope: Scope, prepared: Insert) -> Output:
+    async def run(self, scope: Place, prepared: Insert) -> Output:
         database = self.database
         records = await database.executor.records(await scope.connection(database), prepared)
         return self.row(records[0])
@@ -75,7 +74,7 @@ class ReadNode(ModelNode):
     def alone(self, prepared: Select) -> bool:
         return True
 
-    async def run(self, scope: Scope, prepared: Select) -> Output:
+    async def run(self, scope: Place, prepared: Select) -> Output:
         database = self.database
         records = await database.executor.records(await scope.connection(database), prepared)
         return self.row(records[0]) if records else {"record": None, "result": None, "found": False}
@@ -128,7 +127,7 @@ class UpdateNode(ModelNode):
     def alone(self, prepared: PreparedUpdate) -> bool:
         return prepared.statement.limit is None
 
-    async def run(self, scope: Scope, prepared: PreparedUpdate) -> Output:
+    async def run(self, scope: Place, prepared: PreparedUpdate) -> Output:
         database = self.database
         records = await database.executor.records(await scope.connection(database), prepared.statement)
         if len(records) > 1:
@@ -183,7 +182,7 @@ class DeleteNode(ModelNode):
     def alone(self, prepared: Delete) -> bool:
         return prepared.limit is None
 
-    async def run(self, scope: Scope, prepared: Delete) -> Output:
+    async def run(self, scope: Place, prepared: Delete) -> Output:
         database = self.database
         records = await database.executor.records(await scope.connection(database), prepared)
         if len(records) > 1:

@@ -1,11 +1,11 @@
 """Plain Python functions as nodes."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from dataflow.errors import MissingValue, UnknownName, ValidationError
 from dataflow.execution.scope import Scope, current_scope
-from dataflow.nodes.contract import Output
+from dataflow.nodes.contract import Output, Place
 
 __all__ = ["FunctionNode", "node"]
 
@@ -94,8 +94,8 @@ class FunctionNode:
     def alone(self, prepared: Mapping[str, Any]) -> bool:
         return False
 
-    async def run(self, scope: Scope, prepared: Mapping[str, Any]) -> Output:
-        token = current_scope.set(scope)
+    async def run(self, scope: Place, prepared: Mapping[str, Any]) -> Output:
+        token = current_scope.set(cast("Scope", scope))
         try:
             value = self._function(**prepared)
             if self.waits:

@@ -5,10 +5,9 @@ from typing import Any
 
 from dataflow.errors import InvalidValue
 from dataflow.execution.database import Database
-from dataflow.execution.scope import Scope
 from dataflow.filters.mongo import read_filter
 from dataflow.model.schema import Model
-from dataflow.nodes.contract import Output
+from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.rows import ModelNode
 from dataflow.statements import EVERYTHING, Order, Select, Where, equals
 from dataflow.types import GREATEST_INTEGER, Kind
@@ -57,7 +56,7 @@ class ListNode(ModelNode):
     def alone(self, prepared: Select) -> bool:
         return True
 
-    async def run(self, scope: Scope, prepared: Select) -> Output:
+    async def run(self, scope: Place, prepared: Select) -> Output:
         database = self.database
         connection = await scope.connection(database)
         if prepared.counting:

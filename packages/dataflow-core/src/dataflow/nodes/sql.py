@@ -5,8 +5,7 @@ from typing import Any
 
 from dataflow.errors import InvalidValue, MissingValue, UnknownName
 from dataflow.execution.database import Database
-from dataflow.execution.scope import Scope
-from dataflow.nodes.contract import Output
+from dataflow.nodes.contract import Output, Place
 from dataflow.statements import Raw
 
 __all__ = ["SQLNode"]
@@ -55,7 +54,7 @@ class SQLNode:
     def alone(self, prepared: Raw) -> bool:
         return not self.may_write({"sql": prepared.sql})
 
-    async def run(self, scope: Scope, prepared: Raw) -> Output:
+    async def run(self, scope: Place, prepared: Raw) -> Output:
         outcome = await self.database.executor.raw(await scope.connection(self.database), prepared)
         if isinstance(outcome, int):
             return {"records": [], "count": 0, "affected": outcome, "result": outcome}

@@ -6,6 +6,7 @@ from typing import Any
 from dataflow.execution.scope import Scope, current_scope
 from dataflow.execution.stepping import step
 from dataflow.nodes.contract import Node, Output
+from dataflow.runtime.alone import run_alone
 from dataflow.runtime.background import run_in_background
 from dataflow.runtime.preparation import prepare_database
 
@@ -32,43 +33,65 @@ class NodeCall:
         return run_in_background(self._on_loop())
 
     async def _here(self) -> Output:
-        prepared = self._node.prepare(self._parameters)
-        outer = _open_scope()
+        node, outer = self._node, current_scope.get()
+        prepared = node.prepare(self._parameters)
         if outer is not None:
-            await self._prepare_database(outer, blocking=True)
-            return await self._within(outer, prepared)
-        scope = self._scope(prepared)
-        try:
-            await self._prepare_database(scope, blocking=True)
-            return await self._whole(scope, prepared)
-        finally:
-            await scope.close(blocking=True)
+            return await self._within(outer, prepared, blocking=True)
+        if node.database is not None and node.alone(prepared):
+            return await run_alone(node, self._parameters, prepared, node.name, blocking=True)
+        return await self._in_scope(prepared, blocking=True)
 
     async def _on_loop(self) -> Output:
-        prepared = self._node.prepare(self._parameters)
-        outer = _open_scope()
+        node, outer = self._node, current_scope.get()
+        prepared = node.prepare(self._parameters)
         if outer is not None:
-            await self._prepare_database(outer, blocking=False)
-            return await self._beside(outer, self._within(outer, prepared))
-        scope = self._scope(prepared)
-        try:
-            await self._prepare_database(scope, blocking=False)
-            return await self._beside(scope, self._whole(scope, prepared))
-        finally:
-            await scope.close(blocking=False)
+            return await self._within(outer, prepared, blocking=False)
+        if node.database is not None and node.alone(prepared):
+            return await run_alone(node, self._parameters, prepared, node.name, blocking=False)
+        return await self._in_scope(prepared, blocking=False)
 
-    def _scope(self, prepared: Any) -> Scope:
-        node = self._node
-        return Scope(node.name, writes=node.may_write(self._parameters), autocommit=node.alone(prepared))
+    async def _in_scope(self, prepared: Any, *, blocking: bool) -> Output:
+        """In a transaction of its own."""
+        scope = Scope(self._node.name, writes=self._node.may_write(self._parameters))
+        try:
+            await self._prepare_database(scope, blocking=blocking)
+            return await self._beside(scope, self._whole(scope, prepared), blocking=blocking)
+        finally:
+            await scope.close(blocking=blocking)
+
+    async def _within(self, outer: Scope, prepared: Any, *, blocking: bool) -> Output:
+        """In a transaction that is open: as a part of it, unless it is one statement, which is undone by itself."""
+        if self._node.alone(prepared):
+            await outer.take_turn(blocking=blocking)
+            try:
+                await self._prepare_database(outer, blocking=blocking)
+                return await self._beside(outer, self._node.run(outer, prepared), blocking=blocking)
+            finally:
+                outer.end_turn()
+        part = await outer.part(blocking=blocking)
+        try:
+            await self._prepare_database(part, blocking=blocking)
+            output = await self._beside(part, self._node.run(part, prepared), blocking=blocking)
+        except BaseException:
+            await part.undo(blocking=blocking)
+            raise
+        await part.keep(blocking=blocking)
+        return output
+
+    async def _whole(self, scope: Scope, prepared: Any) -> Output:
+        output = await self._node.run(scope, prepared)
+        await scope.commit(blocking=True)
+        return output
 
     async def _prepare_database(self, scope: Scope, *, blocking: bool) -> None:
         database = self._node.database
         if database is not None and database.unprepared:
             await prepare_database(database, scope, blocking=blocking)
 
-    async def _beside(self, scope: Scope, work: Coroutine[Any, Any, Output]) -> Output:
+    async def _beside(self, scope: Scope, work: Coroutine[Any, Any, Output], *, blocking: bool) -> Output:
+        """Do the work where its database is."""
         database = self._node.database
-        if database is None or not database.in_process:
+        if blocking or database is None or not database.in_process:
             return await work
         try:
             connection = await scope.reserve(database, blocking=False)
@@ -76,23 +99,6 @@ class NodeCall:
             work.close()
             raise
         return await connection.offload(work)
-
-    async def _whole(self, scope: Scope, prepared: Any) -> Output:
-        output = await self._node.run(scope, prepared)
-        await scope.commit(blocking=True)
-        return output
-
-    async def _within(self, scope: Scope, prepared: Any) -> Output:
-        if self._node.alone(prepared):
-            return await self._node.run(scope, prepared)
-        point = await scope.savepoint(blocking=True)
-        try:
-            output = await self._node.run(scope, prepared)
-        except BaseException:
-            await scope.undo(point, blocking=True)
-            raise
-        await scope.keep(point, blocking=True)
-        return output
 
 
 class NodeHandle:
@@ -109,8 +115,3 @@ class NodeHandle:
 
     def __repr__(self) -> str:
         return f"<{self.__name__}>"
-
-
-def _open_scope() -> Scope | None:
-    """The scope that a call belongs to; one that has ended is an error of its own when it is used."""
-    return current_scope.get()

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from dataflow.execution.database import Database
-from dataflow.execution.scope import Savepoint, Scope, current_scope
+from dataflow.execution.scope import Scope, current_scope
 from dataflow.runtime.preparation import prepare_database
 
 if TYPE_CHECKING:
@@ -23,39 +23,37 @@ class Transaction:
 
     def __init__(self, databases: Iterable[Database]) -> None:
         self._databases = tuple(databases)
-        self._outer: Scope | None = None
-        self._point: Savepoint | None = None
-        self._token: Token[Scope | None] | None = None
         self._scope: Scope | None = None
+        self._is_part = False
+        self._token: Token[Scope | None] | None = None
 
     async def __aenter__(self) -> Self:
         outer = current_scope.get()
         if outer is not None and not outer.closed:
-            self._outer = outer
-            self._point = await outer.savepoint(blocking=False)
-            return self
-        scope = Scope("a transaction", writes=True)
-        for database in self._databases:
-            if database.unprepared:
-                await prepare_database(database, scope, blocking=False)
-        self._scope = scope
-        self._token = current_scope.set(scope)
+            self._is_part = True
+            self._scope = await outer.part(blocking=False)
+        else:
+            self._scope = Scope("a transaction", writes=True)
+            for database in self._databases:
+                if database.unprepared:
+                    await prepare_database(database, self._scope, blocking=False)
+        self._token = current_scope.set(self._scope)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._outer is not None and self._point is not None:
-            if error is None:
-                await self._outer.keep(self._point, blocking=False)
-            else:
-                await self._outer.undo(self._point, blocking=False)
-            return
         assert self._scope is not None
         assert self._token is not None
         current_scope.reset(self._token)
+        if self._is_part:
+            await (self._scope.keep(blocking=False) if error is None else self._scope.undo(blocking=False))
+            return
+        # What still works in it beside this task ends first, and whatever wanted to follow finds it closed.
+        await self._scope.take_turn(blocking=False)
         try:
             if error is None:
                 await self._scope.commit(blocking=False)
         finally:
             await self._scope.close(blocking=False)
+            self._scope.end_turn()

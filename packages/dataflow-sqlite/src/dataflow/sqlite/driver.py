@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
@@ -90,11 +91,14 @@ class SQLiteConnection:
             return await worker.run(partial(copy_context().run, step, work))
         except asyncio.CancelledError:
             self._stopping = True
-            if self._raw is not None:
-                self._raw.interrupt()
+            self.interrupt()
             await worker.idle()
             self._stopping = False
             raise
+
+    def interrupt(self) -> None:
+        if self._raw is not None:
+            self._raw.interrupt()
 
     async def close(self) -> None:
         self.abandon()
@@ -105,6 +109,7 @@ class SQLiteConnection:
         if worker is not None:
             worker.stop()
         if raw is not None:
+            _settle(raw)
             raw.close()
 
     def _ready(self) -> sqlite3.Connection:
@@ -116,6 +121,12 @@ class SQLiteConnection:
 
     def _translated(self, error: sqlite3.Error) -> DatabaseError:
         return translate(error)
+
+
+def _settle(raw: sqlite3.Connection) -> None:
+    """An interrupt that met no statement would stop the next one: the checkpoint at the end."""
+    with suppress(sqlite3.Error):
+        raw.execute("SELECT 1").fetchone()
 
 
 def _connect(options: SQLiteOptions) -> sqlite3.Connection:
