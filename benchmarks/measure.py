@@ -28,9 +28,11 @@ class ClosableStore(Store, Protocol):
 class Stores(Protocol):
     def new(self, name: str) -> ClosableStore:
         """A store of its own for a contestant."""
+        ...
 
     def describe(self) -> Mapping[str, str]:
         """Version and settings, by name."""
+        ...
 
 
 class Place(NamedTuple):

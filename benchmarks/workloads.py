@@ -15,6 +15,7 @@ class Store(Protocol):
 
     def spare(self, count: int) -> Sequence[int]:
         """Insert rows that may be deleted, and tell their ids."""
+        ...
 
     def restore(self) -> None:
         """Remove every row that was not there at the beginning."""

@@ -25,8 +25,10 @@ from dataflow.workflow.graph import Workflow
 Names = Callable[[], list[str]]
 
 # Runs for many seconds inside SQLite, as one statement.
-ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000000)"
+ENDLESS = (
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000000)"
     " SELECT max(i) AS i FROM n"
+)
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -283,19 +285,13 @@ def test_a_statement_is_interrupted_however_early_the_cancellation_comes(db: Dat
 def test_a_function_that_goes_on_after_its_run_was_cancelled_writes_nothing(
     db: DataFlow, names: Names
 ) -> None:
-    """A thread cannot be stopped, but its transaction is over."""
+    """A thread cannot be stopped: its run waits for it, or its transaction is over; either way nothing stays."""
     begun, go_on = threading.Event(), threading.Event()
-    outcome: list[str] = []
 
     def stubborn() -> None:
         begun.set()
         go_on.wait(5)
-        try:
-            db.run_sync(db.nodes.ItemCreateNode(name="late"))
-            outcome.append("written")
-        except BaseException as error:
-            outcome.append(type(error).__name__)
-            raise
+        db.run_sync(db.nodes.ItemCreateNode(name="late"))
 
     builder = WorkflowBuilder(db)
     builder.add_node(stubborn, "stubborn")
@@ -312,7 +308,6 @@ def test_a_function_that_goes_on_after_its_run_was_cancelled_writes_nothing(
 
     asyncio.run(main())
     assert names() == []
-    assert outcome != ["written"]
     works(db)
 
 
@@ -584,6 +579,9 @@ def test_control_c_ends_a_run_promptly_and_nothing_stays(function: str, runtime:
     assert time.perf_counter() - started < 4
 
 
+# It may hit just before a coroutine is awaited, or inside a finalizer.
+@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_at_any_moment_of_a_run_leaves_nothing_half_done(
     make_db: Any, file: Path, outside: Callable[[str], list[tuple[object, ...]]]
 ) -> None:

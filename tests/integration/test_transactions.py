@@ -264,7 +264,7 @@ def test_parts_that_overlap_lose_nothing_silently(db: DataFlow, names: Names) ->
 
         async def wait() -> None:
             begun.set()
-            await asyncio.wait_for(written.wait(), 2)
+            await asyncio.wait_for(written.wait(), 0.5)
 
         async def part() -> None:
             with pytest.raises(Stop):

@@ -84,7 +84,7 @@ def test_contestants_that_answer_differently_are_not_measured() -> None:
         changed = contestants[2]
         operations = dict(changed.contestant.operations())
         operations["delete"] = lambda id: {"deleted": 0}
-        changed.contestant.__dict__["_operations"] = operations
+        vars(changed.contestant)["_operations"] = operations
         with pytest.raises(AssertionError, match="dataflow-runtime, delete by id"):
             compare_answers(contestants)
 

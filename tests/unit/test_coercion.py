@@ -196,7 +196,7 @@ def named(cases: list[tuple[Any, object, Any]]) -> list[str]:
 @pytest.mark.parametrize(("annotation", "value", "expected"), ACCEPTED, ids=named(ACCEPTED))
 @pytest.mark.parametrize("nullable", [False, True])
 def test_accepted_values_become_plain_ones(
-    annotation: Any,  # noqa: ANN401
+    annotation: Any,
     value: object,
     expected: object,
     nullable: bool,
@@ -311,7 +311,7 @@ REFUSED: list[tuple[Any, object, str]] = [
 @pytest.mark.parametrize(("annotation", "value", "said"), REFUSED, ids=named(REFUSED))
 @pytest.mark.parametrize("nullable", [False, True])
 def test_a_refusal_names_the_place_and_the_types_but_never_the_value(
-    annotation: Any,  # noqa: ANN401
+    annotation: Any,
     value: object,
     said: str,
     nullable: bool,
@@ -329,13 +329,13 @@ EVERY = [
 
 
 @pytest.mark.parametrize("annotation", EVERY, ids=str)
-def test_none_is_a_value_only_where_null_is_allowed(annotation: Any) -> None:  # noqa: ANN401
+def test_none_is_a_value_only_where_null_is_allowed(annotation: Any) -> None:
     assert make(annotation | None)(None) is None
     assert refusal(annotation, None) == "User.x must not be None"
 
 
 @pytest.mark.parametrize("annotation", EVERY, ids=str)
-def test_strange_objects_are_refused_everywhere(annotation: Any) -> None:  # noqa: ANN401
+def test_strange_objects_are_refused_everywhere(annotation: Any) -> None:
     for strange in (
         object(),
         SimpleNamespace(),
@@ -490,7 +490,7 @@ def attempt(coerce: Callable[[object], object], value: object) -> object:
 
 @given(st.sampled_from(EVERY), st.booleans(), ANYTHING)
 def test_coercion_is_idempotent_and_gives_exactly_the_type_of_the_column(
-    annotation: Any,  # noqa: ANN401
+    annotation: Any,
     naive: bool,
     value: object,
 ) -> None:
@@ -506,7 +506,7 @@ def test_coercion_is_idempotent_and_gives_exactly_the_type_of_the_column(
 
 @given(st.sampled_from(EVERY), st.booleans(), ANYTHING)
 def test_what_is_accepted_without_a_change_of_type_keeps_its_value(
-    annotation: Any,  # noqa: ANN401
+    annotation: Any,
     naive: bool,
     value: object,
 ) -> None:

@@ -46,10 +46,6 @@ GOLDEN: list[tuple[Statement, str]] = [
         f'{FIND} WHERE "age" IN (SELECT value FROM JSON_EACH(?))',
     ),
     (
-        Select(MODEL, filtered({"blob": {"$in": [b"a"]}})),
-        f'{FIND} WHERE HEX("blob") IN (SELECT value FROM JSON_EACH(?))',
-    ),
-    (
         Select(MODEL, filtered({"price": {"$gte": 1}})),
         f'{FIND} WHERE DATAFLOW_DECIMAL("price") >= DATAFLOW_DECIMAL(?)',
     ),

@@ -457,7 +457,7 @@ def python_answer(source: str, status: str, output: dict[str, Any]) -> bool:
     def present(*values: object) -> bool:
         return None not in values
 
-    def within(item: object, container: Any) -> bool:  # noqa: ANN401
+    def within(item: object, container: Any) -> bool:
         if container is None or (item is None and isinstance(container, str)):
             return False
         return item in (list(container) if isinstance(container, dict) else container)

@@ -90,7 +90,7 @@ def test_plain_types_keep_their_python_type(python: type, kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("python", PLAIN)
-def test_every_type_may_be_null(python: Any) -> None:  # noqa: ANN401
+def test_every_type_may_be_null(python: Any) -> None:
     for nullable in (python | None, Optional[python], Union[None, python]):  # noqa: UP007, UP045
         assert read_annotation(nullable, "Order.total") == (ColumnType(PLAIN[python], python), True, ())
 

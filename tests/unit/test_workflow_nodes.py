@@ -245,14 +245,15 @@ def test_a_workflow_is_frozen(db: DataFlow) -> None:
     builder.add_node(lambda id: id, "use")
     builder.add_connection("make", "id", "use", "id")
     workflow: Any = builder.build()
+    first, second = workflow.steps
     with pytest.raises(FrozenInstanceError):
         workflow.steps = ()
     with pytest.raises(AttributeError):
-        workflow.steps[0].id = "other"
+        first.id = "other"
     with pytest.raises(TypeError):
-        workflow.steps[0].parameters["customer"] = "Bob"
+        first.parameters["customer"] = "Bob"
     with pytest.raises(TypeError):
-        workflow.steps[1].inputs["id"] = ()
+        second.inputs["id"] = ()
     assert isinstance(workflow.steps, tuple)
     assert isinstance(workflow.edges, tuple)
 

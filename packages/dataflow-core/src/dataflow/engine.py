@@ -16,6 +16,7 @@ from dataflow.execution.pool import WorkflowConnectionPool
 from dataflow.execution.stepping import step
 from dataflow.model.declare import declare
 from dataflow.model.finite import without_nan
+from dataflow.model.hints import quotes_hints
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node, Output
 from dataflow.nodes.registry import open_databases
@@ -76,7 +77,9 @@ class DataFlow:
         if not isinstance(cast("object", cls), type):
             raise ModelError(f"model decorates a class, not a {type(cls).__name__}")
         implied = not self.config.existing_schema_mode
-        model = declare(cls, implied=implied, frame_locals=sys._getframe(1).f_locals)
+        # A look at the names of a function makes a copy that keeps all of them alive: only where it is needed.
+        names = sys._getframe(1).f_locals if quotes_hints(cls) else None
+        model = declare(cls, implied=implied, frame_locals=names)
         database = self._databases.get(model.database)
         if database is None:
             raise ModelError(

@@ -27,6 +27,7 @@
         │   ├── NotNullViolation
         │   └── CheckViolation
         ├── QueryError
+        ├── UnreadableValue
         ├── AccessDenied
         ├── StorageFull
         ├── NotADatabase
@@ -76,6 +77,7 @@ __all__ = [
     "UnknownName",
     "UnknownNode",
     "UnknownOption",
+    "UnreadableValue",
     "ValidationError",
     "WorkflowBuildError",
     "WorkflowError",
@@ -101,6 +103,17 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
 
 class DataFlowError(Exception):
     """The root of the tree: ``except DataFlowError`` catches whatever DataFlow raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By its state, as those of the tree are made of other things than their message.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[DataFlowError], args: tuple[Any, ...], state: dict[str, Any]) -> DataFlowError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigurationError(DataFlowError):
@@ -273,6 +286,10 @@ class CheckViolation(IntegrityError):
 
 class QueryError(DatabaseError):
     """The database did not understand the statement: a table, a column or the syntax."""
+
+
+class UnreadableValue(DatabaseError):
+    """A stored value is none of its field's type; somebody else wrote it. The message names the field only."""
 
 
 class AccessDenied(DatabaseError):

@@ -147,7 +147,9 @@ class Plugins:
         self._manager.register(module, name)
         try:
             self._manager.check_pending()
-        except pluggy.PluginValidationError:
+            if hasattr(module, "dataflow_register_dialects"):
+                list(module.dataflow_register_dialects())
+        except Exception:
             self._manager.unregister(name=name)
             raise
 

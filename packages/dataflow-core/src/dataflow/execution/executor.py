@@ -8,8 +8,9 @@ from time import perf_counter
 from typing import Any, TypeAlias, TypeVar, cast
 
 from dataflow.abc import Connection, Dialect, Interceptor, Observer, Rows
-from dataflow.errors import PluginError, QueryError
-from dataflow.sql.compiled import Compiled, MapRow
+from dataflow.errors import PluginError, QueryError, UnreadableValue
+from dataflow.model.schema import Model
+from dataflow.sql.compiled import Compiled, MapRow, unreadable
 from dataflow.statements import Delete, Insert, InsertMany, Raw, Select, Shape, Statement, Update
 
 __all__ = ["Executor", "Inserted", "Records"]
@@ -70,8 +71,7 @@ class Executor:
         bind = compiled.bind
         work = connection.fetch(compiled.sql, statement.values if bind is None else bind(statement.values))
         rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
-        map_row = cast("MapRow", compiled.map_row)
-        return list(map(map_row, rows))
+        return _mapped(compiled, rows, statement.model)
 
     async def count(self, connection: Connection, statement: Select) -> int:
         """Run a counting statement."""
@@ -98,8 +98,8 @@ class Executor:
         while chunk := list(islice(rows, size)):
             bound = chunk if compiled.bind is None else [compiled.bind(row) for row in chunk]
             inserted = await self._observed(connection.insert(batch, bound), statement, compiled.sql)
-            if records is not None and compiled.map_row is not None:
-                records += map(compiled.map_row, cast("Rows", inserted))
+            if records is not None:
+                records += _mapped(compiled, cast("Rows", inserted), statement.model)
             count += len(chunk)
             batches += 1
         return Inserted(count, batches, records)
@@ -139,3 +139,18 @@ class Executor:
         from dataflow.sql.compiler import compile_shape
 
         return compile_shape(self._dialect, shape)
+
+
+def _mapped(compiled: Compiled, rows: Rows, model: Model) -> Records:
+    try:
+        return list(map(cast("MapRow", compiled.map_row), rows))
+    except Exception as error:
+        names = (unreadable(compiled.columns, row) for row in rows)
+        name = next((name for name in names if name is not None), None)
+        if name is None:
+            raise
+        kind = model.field(name).type.kind.value
+        # Without its cause, which quotes the value.
+        raise UnreadableValue(
+            f"{model.name}.{name}: a stored value cannot be read as {kind} ({type(error).__name__})"
+        ) from None

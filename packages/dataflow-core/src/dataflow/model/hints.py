@@ -8,7 +8,7 @@ from typing import Any, ClassVar, get_origin, get_type_hints
 from dataflow.errors import ModelError
 from dataflow.model.field import MISSING
 
-__all__ = ["class_value", "read_hints"]
+__all__ = ["class_value", "quotes_hints", "read_hints"]
 
 if sys.version_info >= (3, 14):
     from annotationlib import Format, get_annotations
@@ -42,6 +42,11 @@ def read_hints(cls: type, frame_locals: Mapping[str, object] | None) -> dict[str
             else:
                 hints[name] = hint
     return hints
+
+
+def quotes_hints(cls: type) -> bool:
+    """Tell whether a hint is text, so that the names where the class stands are needed to read it."""
+    return any(isinstance(hint, str) for base in cls.__mro__[:-1] for hint in _own_annotations(base).values())
 
 
 def class_value(cls: type, name: str) -> object:

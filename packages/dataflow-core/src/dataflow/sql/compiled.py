@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from dataflow.abc import BatchInsert, Convert, Row
 
-__all__ = ["Bind", "Compiled", "MapRow", "bind_in_order", "row_mapper"]
+__all__ = ["Bind", "Compiled", "MapRow", "bind_in_order", "row_mapper", "unreadable"]
 
 Bind = Callable[[Sequence[Any]], Sequence[Any]]
 MapRow = Callable[[Row], dict[str, Any]]
@@ -17,6 +17,7 @@ class Compiled(NamedTuple):
     :param sql: the text, with the placeholders of the dialect.
     :param bind: makes the driver's parameters of a statement's values; None where they fit as they are.
     :param map_row: makes a dict of a row of the driver; None where the statement brings no rows.
+    :param columns: name and decoder of each column of such a row.
     :param batch: the pieces of a batch insert, else None.
     :param names: the parameters of SQL of the user's own, in the order of its placeholders.
     """
@@ -24,6 +25,7 @@ class Compiled(NamedTuple):
     sql: str
     bind: Bind | None = None
     map_row: MapRow | None = None
+    columns: tuple[tuple[str, Convert | None], ...] = ()
     batch: BatchInsert | None = None
     names: tuple[str, ...] = ()
 
@@ -47,16 +49,24 @@ def bind_in_order(positions: Sequence[int], encoders: Mapping[int, Convert]) -> 
     return bind
 
 
-def row_mapper(names: Sequence[str], decoders: Sequence[Convert | None]) -> MapRow:
+def unreadable(columns: Sequence[tuple[str, Convert | None]], row: Row) -> str | None:
+    """The name of the column whose value cannot be decoded."""
+    for (name, decode), cell in zip(columns, row, strict=True):
+        try:
+            _ = cell if decode is None or cell is None else decode(cell)
+        except Exception:
+            return name
+    return None
+
+
+def row_mapper(columns: Sequence[tuple[str, Convert | None]]) -> MapRow:
     """A function that makes a dict of a row, written for these columns.
 
     The text is made of numbers and of the names' own literals; a dict display is nearly twice as fast as ``zip``.
     """
-    cells = "".join(f"cell_{index}, " for index in range(len(names)))
-    entries = ", ".join(
-        _entry(index, name, decode) for index, (name, decode) in enumerate(zip(names, decoders, strict=True))
-    )
-    space: dict[str, Any] = {f"decode_{index}": decode for index, decode in enumerate(decoders)}
+    cells = "".join(f"cell_{index}, " for index in range(len(columns)))
+    entries = ", ".join(_entry(index, name, decode) for index, (name, decode) in enumerate(columns))
+    space: dict[str, Any] = {f"decode_{index}": decode for index, (_, decode) in enumerate(columns)}
     exec(f"def map_row(row):\n    {cells}= row\n    return {{{entries}}}", space)
     mapper: MapRow = space["map_row"]
     return mapper

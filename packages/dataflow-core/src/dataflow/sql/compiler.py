@@ -56,18 +56,16 @@ class _Parameters:
 
         marked = expression.sql(self._dialect.grammar)
         text = MARKED.sub(placeholder, marked)
-        mapper = None
-        if returned is not None:
-            decoders = [self._dialect.codec(field.type).decode for field in returned]
-            mapper = row_mapper([field.name for field in returned], decoders)
+        columns = tuple((field.name, self._dialect.codec(field.type).decode) for field in returned or ())
+        mapper = row_mapper(columns) if columns else None
         bind = bind_in_order(positions, self._encoders)
         if not batch:
-            return Compiled(text, bind, mapper)
+            return Compiled(text, bind, mapper, columns)
         if not self._count:
-            return Compiled(text, bind, mapper, BatchInsert(text, "", "", 0, returned is not None))
+            return Compiled(text, bind, mapper, columns, BatchInsert(text, "", "", 0, returned is not None))
         head, row, tail = _split_values(marked)
         pieces = BatchInsert(head, MARKED.sub(placeholder, row), tail, self._count, returned is not None)
-        return Compiled(text, bind, mapper, pieces)
+        return Compiled(text, bind, mapper, columns, pieces)
 
 
 def _packed(pack: Convert, encode: Convert | None) -> Convert:

@@ -20,6 +20,10 @@ def among(operand: Expression, members: Expression, type: ColumnType) -> Express
     """The operand is one of the members of a JSON list, which is one parameter however long it is."""
     value = exp.Column(this=exp.to_identifier("value"))
     values = exp.Select(expressions=[value]).from_(exp.Anonymous(this="json_each", expressions=[members]))
-    if type.kind is Kind.BINARY:
-        operand = exp.Anonymous(this="hex", expressions=[operand])
-    return exp.In(this=operand, query=exp.Subquery(this=values))
+    if type.kind is not Kind.BINARY:
+        return exp.In(this=operand, query=exp.Subquery(this=values))
+    # JSON knows no blobs. And hex(NULL) is an empty text, as that of an empty blob is.
+    digits = exp.Anonymous(this="hex", expressions=[operand])
+    is_null = exp.Is(this=operand.copy(), expression=exp.null())
+    found = exp.In(this=digits, query=exp.Subquery(this=values))
+    return exp.Paren(this=exp.And(this=exp.Not(this=is_null), expression=found))
