@@ -26,9 +26,9 @@ from dataflow.workflow.graph import Workflow
 Parameters = Mapping[str, Mapping[str, object]]
 
 
-@pytest.fixture(params=["local", "async", "async, overlapping", "local in a loop"])
+@pytest.fixture(params=["local", "async", "async, overlapping"])
 def execute(request: pytest.FixtureRequest) -> Callable[..., tuple[dict[str, Any], str]]:
-    """Runs a workflow by each runtime, from a script and within a running event loop."""
+    """Runs a workflow by each runtime."""
 
     def execute(workflow: Workflow, parameters: Parameters | None = None) -> tuple[dict[str, Any], str]:
         match request.param:
@@ -36,13 +36,7 @@ def execute(request: pytest.FixtureRequest) -> Callable[..., tuple[dict[str, Any
                 return LocalRuntime().execute(workflow, parameters)
             case "async":
                 return asyncio.run(AsyncLocalRuntime().execute(workflow, parameters))
-            case "async, overlapping":
-                return asyncio.run(AsyncLocalRuntime(concurrency=4).execute(workflow, parameters))
-
-        async def in_a_loop() -> tuple[dict[str, Any], str]:
-            return LocalRuntime().execute(workflow, parameters)
-
-        return asyncio.run(in_a_loop())
+        return asyncio.run(AsyncLocalRuntime(concurrency=4).execute(workflow, parameters))
 
     return execute
 
@@ -738,6 +732,27 @@ def test_local_runtime_runs_async_nodes_from_a_script_a_thread_and_a_loop() -> N
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: LocalRuntime().execute(workflow), range(40)))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("dataflow")]
+
+
+def test_local_runtime_works_in_a_running_loop(db: DataFlow, names: Names) -> None:
+    """As in a notebook: with and without async nodes, ending well and failing."""
+
+    async def write() -> None:
+        await db.nodes.ItemCreateNode(name="async")
+
+    async def main() -> None:
+        for function in (lambda: db.run_sync(db.nodes.ItemCreateNode(name="sync")), write):
+            builder = WorkflowBuilder(db)
+            builder.add_node("ItemCreateNode", "one", {"name": "a"})
+            builder.add_node(function, "function")
+            LocalRuntime().execute(builder.build())
+            builder.add_node(fail, "boom")
+            builder.add_connection("function", "boom")
+            with pytest.raises(WorkflowExecutionError):
+                LocalRuntime().execute(builder.build())
+
+    asyncio.run(main())
+    assert names() == ["a", "sync", "a", "async"]
 
 
 def test_local_runtime_with_async_nodes_in_a_function_of_a_run_says_what_to_do(db: DataFlow) -> None:

@@ -91,6 +91,9 @@ class Connection(Protocol):
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run a statement that brings none, and tell how many rows it touched."""
 
+    async def rollback(self) -> None:
+        """Undo the transaction that is open, if one is. No interrupt and no cancellation keeps this from its end."""
+
     async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
         """Run any statement."""
 

@@ -43,6 +43,7 @@ class Database:
         self._migrate = migrate
         single_writer = Capability.CONCURRENT_WRITERS not in dialect.capabilities
         self._writer = FairSemaphore(1) if single_writer else None
+        self._writing = ""
 
     def add_model(self, model: Model) -> None:
         """Take a model up; its table is looked at before the next run begins."""
@@ -61,8 +62,11 @@ class Database:
         if writer is not None and not writer.take():
             return None
         connection = self.pool.take(holder)
-        if connection is None and writer is not None:
-            writer.give_back()
+        if writer is not None:
+            if connection is None:
+                writer.give_back()
+            else:
+                self._writing = holder
         return connection
 
     async def borrow(self, holder: str, *, writes: bool, blocking: bool) -> Connection:
@@ -74,14 +78,17 @@ class Database:
         writer = self._writer if writes else None
         if writer is not None and not await writer.acquire(self._wait, blocking=blocking):
             raise DatabaseBusy(
-                f"other runs of this process have been writing to {self.name!r} for {self._wait:g} s"
+                f"{self._writing} has kept others from writing to {self.name!r} for {self._wait:g} s"
             )
         try:
-            return await self.pool.acquire(holder, blocking=blocking)
+            connection = await self.pool.acquire(holder, blocking=blocking)
         except BaseException:
             if writer is not None:
                 writer.give_back()
             raise
+        if writer is not None:
+            self._writing = holder
+        return connection
 
     def give_back(self, connection: Connection, *, writes: bool) -> bool:
         """Return a connection and the turn to write.
@@ -120,8 +127,7 @@ class Database:
                 await connection.execute(statement)
             await connection.execute("COMMIT")
         except BaseException:
-            if connection.in_transaction:
-                await connection.execute("ROLLBACK")
+            await connection.rollback()
             raise
 
     async def _changes(self, connection: Connection, models: Sequence[Model]) -> Sequence[SchemaChange]:

@@ -1,7 +1,9 @@
 """A unit of work: one connection per database, one transaction on each, all or nothing."""
 
 import logging
+from collections.abc import Coroutine
 from contextvars import ContextVar
+from typing import Any
 
 from dataflow.abc import Connection
 from dataflow.errors import ScopeLost, TransactionClosed, WorkflowError
@@ -180,7 +182,7 @@ class Scope:
             await self._send(database, f"ROLLBACK TO SAVEPOINT {self._point}", blocking)
             await self._send(database, f"RELEASE SAVEPOINT {self._point}", blocking)
         else:
-            await self._send(database, "ROLLBACK", blocking)
+            await _run(database, held.connection, held.connection.rollback(), blocking)
             held.begun = False
 
     def _end_part(self) -> None:
@@ -212,32 +214,33 @@ class Scope:
         """Undo what was not committed and return the connections; one that cannot even do that is thrown away."""
         self.closed = True
         held_by_database, self._transaction.held = self._transaction.held, {}
+        interruption: BaseException | None = None
         for database, held in held_by_database.items():
             connection = held.connection
             try:
-                if held.begun and connection.in_transaction:
-                    await _send(database, connection, "ROLLBACK", blocking)
+                if held.begun:
+                    await _run(database, connection, connection.rollback(), blocking)
             except Exception as error:
                 log.warning(
                     "%s: a connection that could not be rolled back was closed: %s", database.name, error
                 )
                 await connection.close()
-            except BaseException:
-                await connection.close()
-                raise
+            except BaseException as error:
+                # A cancellation that comes now keeps no rollback from its end, and no connection from its pool.
+                interruption = error
             finally:
-                kept = database.give_back(connection, writes=self._writes)
-            if not kept:
-                await connection.close()
+                if not database.give_back(connection, writes=self._writes):
+                    await connection.close()
+        if interruption is not None:
+            raise interruption
 
     async def _send(self, database: Database, statement: str, blocking: bool) -> None:
-        await _send(database, self._transaction.held[database].connection, statement, blocking)
+        connection = self._transaction.held[database].connection
+        await _run(database, connection, connection.execute(statement), blocking)
 
 
-async def _send(database: Database, connection: Connection, statement: str, blocking: bool) -> None:
-    """Send a statement of the transaction itself, from wherever this is."""
-    work = connection.execute(statement)
-    if database.in_process and not blocking:
-        await connection.offload(work)
-    else:
-        await work
+async def _run(
+    database: Database, connection: Connection, work: Coroutine[Any, Any, Any], blocking: bool
+) -> None:
+    """Do something of the transaction itself, from wherever this is."""
+    await (connection.offload(work) if database.in_process and not blocking else work)

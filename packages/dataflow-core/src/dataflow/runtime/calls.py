@@ -1,8 +1,10 @@
 """Nodes without a graph: the same path, as one call."""
 
 from collections.abc import Coroutine, Generator, Mapping
+from contextlib import suppress
 from typing import Any
 
+from dataflow.errors import ScopeLost
 from dataflow.execution.scope import Scope, current_scope
 from dataflow.execution.stepping import step
 from dataflow.nodes.contract import Node, Output
@@ -73,7 +75,9 @@ class NodeCall:
             await self._prepare_database(part, blocking=blocking)
             output = await self._beside(part, self._node.run(part, prepared), blocking=blocking)
         except BaseException:
-            await part.undo(blocking=blocking)
+            # Where it cannot be undone the whole knows that it must not be committed; this error is the one to see.
+            with suppress(ScopeLost):
+                await part.undo(blocking=blocking)
             raise
         await part.keep(blocking=blocking)
         return output

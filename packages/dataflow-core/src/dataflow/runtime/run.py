@@ -119,11 +119,21 @@ class Run:
     async def _enter(self, *, blocking: bool) -> Scope:
         """The scope of this run: its own, or a part of the one that is open."""
         databases = self._workflow.databases
-        scope = self._outer or Scope(f"run {self.id}", writes=self._workflow.writes)
+        scope = self._outer or Scope(
+            f"run {self.id}", writes=self._workflow.writes or self._is_given_writes()
+        )
         for database in databases:
             if database.unprepared:
                 await prepare_database(database, scope, blocking=blocking)
         return scope if self._outer is None else await scope.part(blocking=blocking)
+
+    def _is_given_writes(self) -> bool:
+        """Whether the parameters make a node write that would not by itself."""
+        steps = self._workflow.by_id
+        return any(
+            steps[id].node.may_write({**steps[id].parameters, **given})
+            for id, given in self._parameters.items()
+        )
 
     def _walk(self, scope: Scope) -> Walk:
         return Walk(self._workflow, scope, self.results, self._parameters, self._prepared)

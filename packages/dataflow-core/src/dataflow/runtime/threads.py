@@ -10,6 +10,8 @@ from dataflow.execution.stepping import step
 
 __all__ = ["in_thread"]
 
+PATIENCE = 0.01
+
 
 async def in_thread(scope: Scope, work: Coroutine[Any, Any, None]) -> None:
     """Step a coroutine in a thread of the event loop's pool.
@@ -22,10 +24,11 @@ async def in_thread(scope: Scope, work: Coroutine[Any, Any, None]) -> None:
     try:
         await asyncio.shield(future)
     except asyncio.CancelledError:
-        scope.cancel()
         while not future.done():
+            # Again and again: it may come a moment before there is anything to interrupt.
+            scope.cancel()
             with suppress(asyncio.CancelledError):
-                await asyncio.wait([future])
+                await asyncio.wait([future], timeout=PATIENCE)
         # Its outcome no longer matters to anybody.
         future.exception()
         raise

@@ -1,9 +1,11 @@
 """Transactions for code without a graph."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from dataflow.errors import ScopeLost
 from dataflow.execution.database import Database
 from dataflow.execution.scope import Scope, current_scope
 from dataflow.runtime.preparation import prepare_database
@@ -47,7 +49,7 @@ class Transaction:
         assert self._token is not None
         current_scope.reset(self._token)
         if self._is_part:
-            await (self._scope.keep(blocking=False) if error is None else self._scope.undo(blocking=False))
+            await self._end_part(self._scope, error)
             return
         # What still works in it beside this task ends first, and whatever wanted to follow finds it closed.
         await self._scope.take_turn(blocking=False)
@@ -57,3 +59,11 @@ class Transaction:
         finally:
             await self._scope.close(blocking=False)
             self._scope.end_turn()
+
+    async def _end_part(self, part: Scope, error: BaseException | None) -> None:
+        if error is None:
+            await part.keep(blocking=False)
+        else:
+            # Where it cannot be undone the whole knows that it must not be committed; that error is the one to see.
+            with suppress(ScopeLost):
+                await part.undo(blocking=False)

@@ -66,6 +66,16 @@ class SQLiteConnection:
         except sqlite3.Error as error:
             raise self._translated(error) from error
 
+    async def rollback(self) -> None:
+        raw = self._raw
+        # Whoever was cancelled may still interrupt what ran before, and must not meet this instead.
+        while raw is not None and raw.in_transaction:
+            try:
+                raw.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                    raise translate(error) from error
+
     async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
         raw = self._ready()
         try:
@@ -91,8 +101,7 @@ class SQLiteConnection:
             return await worker.run(partial(copy_context().run, step, work))
         except asyncio.CancelledError:
             self._stopping = True
-            self.interrupt()
-            await worker.idle()
+            await worker.idle(hasten=self.interrupt)
             self._stopping = False
             raise
 

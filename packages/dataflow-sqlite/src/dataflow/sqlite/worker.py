@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 __all__ = ["Worker"]
 
 T = TypeVar("T")
+PATIENCE = 0.01
 Job = tuple["asyncio.Future[Any]", asyncio.AbstractEventLoop, Callable[[], Any]]
 
 
@@ -37,14 +38,18 @@ class Worker:
         self._jobs.put((future, loop, function))
         return cast("T", await future)
 
-    async def idle(self) -> None:
-        """Wait until whatever was asked for has ended, even if cancelled meanwhile."""
+    async def idle(self, hasten: Callable[[], None]) -> None:
+        """Wait until whatever was asked for has ended, even if cancelled meanwhile.
+
+        :param hasten: called again and again: what interrupts may come a moment before there is anything to interrupt.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         self._jobs.put((future, loop, _nothing))
         while not future.done():
+            hasten()
             with suppress(asyncio.CancelledError):
-                await asyncio.shield(future)
+                await asyncio.wait([future], timeout=PATIENCE)
 
     def stop(self) -> None:
         """End the thread, after what it is doing; twice too."""
