@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,6 +125,7 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
             assert words[:1] in ([], ["pip"], ["export"], ["cd"], ["git"]), line
 
 
+@cache
 def commands_of_dev() -> set[str]:
     shown = subprocess.run(
         [sys.executable, ROOT / "tools/dev.py", "help"], capture_output=True, text=True, check=True

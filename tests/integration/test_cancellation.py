@@ -349,7 +349,7 @@ def test_cancelled_while_it_waits_for_its_turn_it_takes_nobody_elses(
         holder = asyncio.create_task(hold())
         await asyncio.sleep(0.03)
         waiting = [asyncio.create_task(wait()) for _ in range(5)]
-        survivor = asyncio.create_task(db.nodes.ItemCreateNode(name="survivor")._on_loop())
+        survivor = asyncio.create_task(db.nodes.ItemCreateNode(name="survivor")._run(blocking=False))
         await asyncio.sleep(0.03)
         for task in waiting:
             assert not task.done()
@@ -375,7 +375,7 @@ def test_cancelled_in_the_moment_in_which_its_turn_comes(db: DataFlow) -> None:
     async def main(*, release_first: bool) -> None:
         holder = asyncio.create_task(hold())
         await asyncio.sleep(0.01)
-        waiting = [asyncio.create_task(db.nodes.ItemListNode()._on_loop()) for _ in range(3)]
+        waiting = [asyncio.create_task(db.nodes.ItemListNode()._run(blocking=False)) for _ in range(3)]
         await asyncio.sleep(0.01)
         if release_first:
             release()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -175,6 +175,8 @@ CLOSING = {
     """,
 }
 
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
 # These end with the process.
 ENDING = {
     "forget after asyncio.run": """
@@ -239,21 +241,6 @@ def test_a_database_that_is_closed_or_let_go_leaves_nothing(file: Path) -> None:
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize("case", ENDING)
-def test_a_program_ends_without_a_word(case: str, file: Path) -> None:
-    process = run(ENDING[case], f"sqlite:///{file}")
-    assert process.stderr == ""
-    assert process.returncode == 0
-    if case != "a daemon thread is still running":
-        assert [path.name for path in file.parent.iterdir()] == [file.name]
-
-
-def test_a_program_with_a_database_in_memory_ends_without_a_word() -> None:
-    process = run(CLOSING["with"] + CLOSING["garbage"] + ENDING["forget several"], "sqlite:///:memory:")
-    assert process.stderr == ""
-    assert process.returncode == 0
-
-
 CRASHES = {
     "script": """
         db = make_db()
@@ -277,26 +264,86 @@ CRASHES = {
     """,
 }
 
-
-@pytest.mark.parametrize("case", CRASHES)
-def test_a_program_that_crashes_says_only_why(case: str, file: Path) -> None:
-    process = run(CRASHES[case], f"sqlite:///{file}")
-    assert process.returncode == 1
-    assert process.stderr.startswith("Traceback")
-    assert process.stderr.endswith("ValueError: the end\n")
-    assert process.stderr.count("Traceback") == 1
-    assert "Warning" not in process.stderr
+KILLED = """
+    db = make_db()
+    use_sync(db)
+    LocalRuntime().execute(workflow(db, lambda: os._exit(7)))
+"""
+IN_MEMORY = CLOSING["with"] + CLOSING["garbage"] + ENDING["forget several"]
+PROGRAMS = {**ENDING, **CRASHES, "killed": KILLED, "in memory": IN_MEMORY}
 
 
-def test_a_program_that_is_killed_loses_nothing_that_was_committed(file: Path) -> None:
-    case = """
-        db = make_db()
-        use_sync(db)
-        LocalRuntime().execute(workflow(db, lambda: os._exit(7)))
+class Ended(NamedTuple):
+    """How a program ended, and its database."""
+
+    status: int
+    stderr: str
+    file: Path
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """Every program, run to its end in a process of its own: a fork of one that has imported all they need."""
+    driver = """
+        import json
+        cases, folder, statuses = json.loads(sys.argv[2]), sys.argv[1], {}
+        sys.argv[1] = "sqlite:///:memory:"
+        with make_db() as db:
+            use_sync(db)
+        del db
+        check()
+        for name, case in cases.items():
+            pid = os.fork()
+            if pid == 0:
+                place = os.path.join(folder, name)
+                os.dup2(os.open(f"{place}.stderr", os.O_CREAT | os.O_WRONLY), 2)
+                if name != "in memory":
+                    sys.argv[1] = f"sqlite:///{place}/shop.db"
+                break
+            statuses[name] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        else:
+            case = "print(json.dumps(statuses))"
+        exec(case)
     """
-    process = run(case, f"sqlite:///{file}")
-    assert process.returncode == 7
+    folder = tmp_path_factory.mktemp("ended")
+    for name in PROGRAMS:
+        (folder / name).mkdir()
+    cases = {name: dedent(code) for name, code in PROGRAMS.items()}
+    process = run(driver, str(folder), json.dumps(cases))
     assert process.stderr == ""
+    statuses = json.loads(process.stdout)
+    return {
+        name: Ended(statuses[name], (folder / f"{name}.stderr").read_text(), folder / name / "shop.db")
+        for name in PROGRAMS
+    }
+
+
+@needs_fork
+@pytest.mark.parametrize("case", [*ENDING, "in memory"])
+def test_a_program_ends_without_a_word(case: str, ended: dict[str, Ended]) -> None:
+    status, stderr, file = ended[case]
+    assert stderr == ""
+    assert status == 0
+    if case not in ("a daemon thread is still running", "in memory"):
+        assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@needs_fork
+@pytest.mark.parametrize("case", CRASHES)
+def test_a_program_that_crashes_says_only_why(case: str, ended: dict[str, Ended]) -> None:
+    status, stderr, _ = ended[case]
+    assert status == 1
+    assert stderr.startswith("Traceback")
+    assert stderr.endswith("ValueError: the end\n")
+    assert stderr.count("Traceback") == 1
+    assert "Warning" not in stderr
+
+
+@needs_fork
+def test_a_program_that_is_killed_loses_nothing_that_was_committed(ended: dict[str, Ended]) -> None:
+    status, stderr, file = ended["killed"]
+    assert status == 7
+    assert stderr == ""
     with DataFlow(f"sqlite:///{file}") as db:
         found = db.run_sync(db.nodes.SQLNode(sql="SELECT name FROM items ORDER BY id"))
     assert [row["name"] for row in found["records"]] == ["a", "a", "b"]

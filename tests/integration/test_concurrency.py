@@ -1,9 +1,7 @@
 """Many at once: threads, tasks, processes and loops on one database."""
 
 import asyncio
-import multiprocessing
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -39,12 +37,12 @@ def test_eight_threads_lose_no_update(db: DataFlow) -> None:
     workflow, runtime = increment(db), LocalRuntime()
 
     def work(_: int) -> None:
-        for _ in range(200):
+        for _ in range(60):
             runtime.execute(workflow)
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(work, range(8)))
-    assert db.run_sync(db.nodes.ItemReadNode(id=1))["amount"] == 1600
+    assert db.run_sync(db.nodes.ItemReadNode(id=1))["amount"] == 480
 
 
 def test_five_hundred_tasks_lose_no_update_and_all_end(make_db: Any) -> None:
@@ -137,7 +135,7 @@ def test_readers_go_on_while_a_writer_holds_its_transaction(file_db: DataFlow) -
 def test_a_reading_run_sees_one_state_from_its_first_statement_to_its_last(file_db: DataFlow) -> None:
     """Two lists of one run agree, though somebody else commits between them."""
     file_db.run_sync(file_db.nodes.ItemCreateNode(name="a"))
-    slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) SELECT max(i) AS i FROM n"
+    slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT max(i) AS i FROM n"
     builder = WorkflowBuilder(file_db)
     builder.add_node("ItemListNode", "before", {"count_only": True})
     builder.add_node("SQLNode", "slow", {"sql": slow})
@@ -321,7 +319,7 @@ PROCESS = dedent(
         builder.add_connection("read", "amount", "add", "amount")
         builder.add_connection("add", "result", "write", "amount")
         workflow = builder.build()
-        for _ in range(200):
+        for _ in range(100):
             LocalRuntime().execute(workflow)
             db.run_sync(db.nodes.ItemCreateNode(name=sys.argv[2]))
     """
@@ -339,35 +337,8 @@ def test_two_processes_write_the_same_file(file_db: DataFlow, file: Path) -> Non
     for process in processes:
         assert process.communicate(timeout=60)[1] == ""
         assert process.returncode == 0
-    assert file_db.run_sync(file_db.nodes.ItemReadNode(id=1))["amount"] == 400
-    assert file_db.run_sync(file_db.nodes.ItemListNode(count_only=True))["count"] == 401
-
-
-def test_two_processes_make_the_tables_at_once(file: Path) -> None:
-    """Both find an empty folder: one makes the table, the other one finds it."""
-    script = PROCESS.replace('{"id": 1}', '{"conditions": {"name": "nobody"}}').replace(
-        "range(200)", "range(0)"
-    )
-    processes = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                script + "    db.run_sync(db.nodes.ItemCreateNode(name='a'))",
-                f"sqlite:///{file}",
-                "",
-            ],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        assert process.communicate(timeout=60)[1] == ""
-        assert process.returncode == 0
-    connection = sqlite3.connect(file)
-    assert connection.execute("SELECT count(*) FROM items").fetchall() == [(3,)]
-    connection.close()
+    assert file_db.run_sync(file_db.nodes.ItemReadNode(id=1))["amount"] == 200
+    assert file_db.run_sync(file_db.nodes.ItemListNode(count_only=True))["count"] == 201
 
 
 FORK = dedent(
@@ -535,11 +506,6 @@ def test_what_a_child_writes_survives_the_parent_closing_first(file: Path) -> No
 
         rows = db.run_sync(db.nodes.ItemListNode(order_by=["id"]))["records"]
         assert [row["name"] for row in rows] == ["parent", "child before", "child after"]
-
-
-def test_a_spawned_process_is_nothing_special(file: Path) -> None:
-    assert "spawn" in multiprocessing.get_all_start_methods()
-    run_script(PROCESS.replace("range(200)", "range(0)"), f"sqlite:///{file}", "")
 
 
 def test_a_closed_database_says_so(db: DataFlow) -> None:

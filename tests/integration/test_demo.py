@@ -32,9 +32,10 @@ NO_SUCH_TRACK = 9999
 
 
 def environment(folder: Path, **more: str) -> Mapping[str, str]:
-    """Nothing of the caller's but how to find programs; temporary files go where they can be counted."""
+    """Nothing of the caller's but how to find programs and their bytecode; temporary files can be counted."""
     (folder / "temporary").mkdir(exist_ok=True)
-    return {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder / "temporary"), **more}
+    given = {name: os.environ[name] for name in ("PATH", "PYTHONPYCACHEPREFIX")}
+    return {**given, "HOME": str(folder), "TMPDIR": str(folder / "temporary"), **more}
 
 
 def run(script: Path, folder: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
@@ -97,11 +98,18 @@ def test_the_demo_ends_well_and_leaves_nothing(tmp_path: Path) -> None:
         assert part in done.stdout
 
 
-def test_what_the_demo_keeps_is_chinook_and_two_sales(tmp_path: Path) -> None:
-    done = run(EXAMPLES / "demo.py", tmp_path, "--keep", "kept.sqlite", PYTHONIOENCODING="ascii")
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the demo keeps, under an odd name, and where nothing but ASCII can be printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    kept = folder / "what is #1? 100%41.sqlite"
+    done = run(EXAMPLES / "demo.py", folder, "--keep", kept.name, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
-    assert files_in(tmp_path) == ["kept.sqlite"]
-    kept = tmp_path / "kept.sqlite"
+    assert files_in(folder) == [kept.name]
+    return kept
+
+
+def test_what_the_demo_keeps_is_chinook_and_two_sales(kept: Path) -> None:
     before, after = dump(CHINOOK), dump(kept)
     added = sorted(set(after) - set(before))
     assert not set(before) - set(after)
@@ -114,11 +122,7 @@ def test_what_the_demo_keeps_is_chinook_and_two_sales(tmp_path: Path) -> None:
     assert ask(kept, lines) == [(invoice, *line) for invoice in (413, 414) for line in sold]
 
 
-def test_the_schema_of_the_kept_copy_is_what_it_was(tmp_path: Path) -> None:
-    kept = tmp_path / "what is #1? 100%41.sqlite"
-    done = run(EXAMPLES / "demo.py", tmp_path, "--keep", kept.name)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert files_in(tmp_path) == [kept.name]
+def test_the_schema_of_the_kept_copy_is_what_it_was(kept: Path) -> None:
     everything = "SELECT * FROM sqlite_master ORDER BY rowid"
     assert ask(kept, everything) == ask(CHINOOK, everything)
     for pragma in ("PRAGMA journal_mode", "PRAGMA user_version", "PRAGMA schema_version"):

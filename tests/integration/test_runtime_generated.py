@@ -261,7 +261,7 @@ def comparable(expected: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(settings.get_profile("few"), suppress_health_check=list(HealthCheck))
 @given(nodes())
 def test_a_runtime_does_what_the_interpreter_does(
     runtime: str, make_db: Any, graph: tuple[Node, ...]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from pathlib import Path
+
 import pytest
 
 from dataflow import DataFlow, Field, LocalRuntime, WorkflowBuilder
@@ -158,10 +160,12 @@ def test_an_output_of_a_row_that_was_not_found_names_the_node(users: DataFlow) -
     assert users.run_sync(users.nodes.UserReadNode(id=1))["name"] == "Ann"
 
 
-def test_a_model_without_key_can_be_read_but_not_changed(db: DataFlow) -> None:
-    db.run_sync(db.nodes.SQLNode(sql="CREATE TABLE logs (line TEXT)"))
-    db.run_sync(db.nodes.SQLNode(sql="INSERT INTO logs VALUES ('b'), ('a')"))
-    with DataFlow("sqlite:///:memory:", existing_schema_mode=True) as other:
+def test_a_model_without_key_can_be_read_but_not_changed(tmp_path: Path) -> None:
+    file = tmp_path / "logs.db"
+    with DataFlow(f"sqlite:///{file}") as db:
+        db.run_sync(db.nodes.SQLNode(sql="CREATE TABLE logs (line TEXT)"))
+        db.run_sync(db.nodes.SQLNode(sql="INSERT INTO logs VALUES ('b'), ('a')"))
+    with DataFlow(f"sqlite:///{file}", existing_schema_mode=True) as other:
 
         @other.model
         class Log:
@@ -169,8 +173,6 @@ def test_a_model_without_key_can_be_read_but_not_changed(db: DataFlow) -> None:
 
         names = {name for name in other.node_names() if name.startswith("Log")}
         assert names == {"LogReadNode", "LogListNode"}
-        other.run_sync(other.nodes.SQLNode(sql="CREATE TABLE logs (line TEXT)"))
-        other.run_sync(other.nodes.SQLNode(sql="INSERT INTO logs VALUES ('b'), ('a')"))
         assert other.run_sync(other.nodes.LogReadNode(line="a"))["record"] == {"line": "a"}
         rows = other.run_sync(other.nodes.LogListNode(order_by=["line"], limit=1))["records"]
         assert rows == [{"line": "a"}]

@@ -119,7 +119,7 @@ def loop() -> Iterator[Callable[..., Any]]:
         yield runner.run
 
 
-@settings(max_examples=60, deadline=None)
+@settings.get_profile("few")
 @given(ROWS, ROWS)
 def test_a_row_survives_every_way_in_and_out(
     cells: DataFlow, loop: Callable[..., Any], row: dict[str, Any], other: dict[str, Any]
@@ -154,7 +154,7 @@ def test_a_row_survives_every_way_in_and_out(
         cells.run_sync(nodes.CellUpdateNode(id=id, updates=other))
 
 
-@settings(max_examples=60, deadline=None)
+@settings.get_profile("few")
 @given(ROWS)
 def test_a_value_is_found_by_itself(cells: DataFlow, row: dict[str, Any]) -> None:
     id = cells.run_sync(cells.nodes.CellCreateNode(**row))["id"]
@@ -376,7 +376,7 @@ ANYTHING = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings.get_profile("many")
 @example("text", "\ud800")
 @example("real", -0.0)
 @given(st.sampled_from(sorted(STORABLE)), ANYTHING)

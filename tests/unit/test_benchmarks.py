@@ -53,29 +53,27 @@ def test_a_trial_measures_every_workload_with_every_contestant(
     ElementTree.parse(files["plot"])
 
 
-def test_only_measures_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--trial", "--only", "list 20,", "--only", "update by id,"]) == 0
+def test_only_measures_what_was_asked_for_and_puts_it_between_the_marks_of_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n")
+    assert main(["--trial", "--only", "list 20,", "--only", "update by id,", "--markdown", str(page)]) == 0
     text = capsys.readouterr().out
     assert "list 20, 50 tasks" in text
     assert "update by id, 50 tasks" in text
     assert "read by id" not in text
     assert "Promise" not in text
-
-
-def test_a_name_that_matches_nothing_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(SystemExit, match="read by id"):
-        main(["--only", "nonsense"])
-
-
-def test_markdown_goes_between_the_marks_of_a_page(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n")
-    main(["--trial", "--only", "list 20,", "--markdown", str(page)])
     content = page.read_text()
     assert content.startswith("before\n<!-- measured: begin -->\n")
     assert content.endswith("<!-- measured: end -->\nafter\n")
     assert "| list 20, 50 tasks |" in content
     assert "old" not in content
+
+
+def test_a_name_that_matches_nothing_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(SystemExit, match="read by id"):
+        main(["--only", "nonsense"])
 
 
 def test_contestants_that_answer_differently_are_not_measured() -> None:

@@ -27,7 +27,7 @@ class User:
 
 MODEL = declare(User, implied=True)
 DIALECT = SQLiteDialect(DatabaseURL("sqlite"), DataFlowConfig("sqlite:///:memory:"))
-ALL = '"id", "name", "age", "price", "blob"'
+ALL = ", ".join(f'"users"."{name}"' for name in ("id", "name", "age", "price", "blob"))
 FIND = f'SELECT {ALL} FROM "users"'
 
 
@@ -37,17 +37,20 @@ def filtered(document: Mapping[str, Any]) -> Where:
 
 GOLDEN: list[tuple[Statement, str]] = [
     (Select(MODEL), FIND),
-    (Select(MODEL, filtered({"id": 1})), f'{FIND} WHERE "id" = ?'),
-    (Select(MODEL, filtered({"age": None})), f'{FIND} WHERE "age" IS NULL'),
-    (Select(MODEL, filtered({"name": {"$ne": "a"}})), f'{FIND} WHERE "name" <> ?'),
-    (Select(MODEL, filtered({"age": {"$ne": 1}})), f'{FIND} WHERE ("age" <> ? OR "age" IS NULL)'),
+    (Select(MODEL, filtered({"id": 1})), f'{FIND} WHERE "users"."id" = ?'),
+    (Select(MODEL, filtered({"age": None})), f'{FIND} WHERE "users"."age" IS NULL'),
+    (Select(MODEL, filtered({"name": {"$ne": "a"}})), f'{FIND} WHERE "users"."name" <> ?'),
+    (
+        Select(MODEL, filtered({"age": {"$ne": 1}})),
+        f'{FIND} WHERE ("users"."age" <> ? OR "users"."age" IS NULL)',
+    ),
     (
         Select(MODEL, filtered({"age": {"$in": [1, 2]}})),
-        f'{FIND} WHERE "age" IN (SELECT value FROM JSON_EACH(?))',
+        f'{FIND} WHERE "users"."age" IN (SELECT value FROM JSON_EACH(?))',
     ),
     (
         Select(MODEL, filtered({"price": {"$gte": 1}})),
-        f'{FIND} WHERE DATAFLOW_DECIMAL("price") >= DATAFLOW_DECIMAL(?)',
+        f'{FIND} WHERE DATAFLOW_DECIMAL("users"."price") >= DATAFLOW_DECIMAL(?)',
     ),
     (Select(MODEL, limit=1), f"{FIND} LIMIT ?"),
     (Select(MODEL, offset=1), f"{FIND} LIMIT -1 OFFSET ?"),
@@ -59,7 +62,7 @@ GOLDEN: list[tuple[Statement, str]] = [
             offset=2,
             fields=("name",),
         ),
-        'SELECT "name" FROM "users" ORDER BY "age" DESC, DATAFLOW_DECIMAL("price") ASC, "id" ASC LIMIT ? OFFSET ?',
+        'SELECT "users"."name" FROM "users" ORDER BY "users"."age" DESC, DATAFLOW_DECIMAL("users"."price") ASC, "users"."id" ASC LIMIT ? OFFSET ?',
     ),
     (Select(MODEL, counting=True), 'SELECT COUNT(*) FROM "users"'),
     (
@@ -70,17 +73,17 @@ GOLDEN: list[tuple[Statement, str]] = [
     (InsertMany(MODEL, ("name",), []), 'INSERT INTO "users" ("name") VALUES (?)'),
     (
         Update(MODEL, ("name",), ("a",), filtered({"id": 1})),
-        f'UPDATE "users" SET "name" = ? WHERE "id" = ? RETURNING {ALL}',
+        f'UPDATE "users" SET "name" = ? WHERE "users"."id" = ? RETURNING {ALL}',
     ),
     (
         Update(MODEL, ("name",), ("a",), filtered({"name": "b"}), 2),
-        'UPDATE "users" SET "name" = ? WHERE "id" IN (SELECT "id" FROM "users" WHERE "name" = ? LIMIT ?) '
+        'UPDATE "users" SET "name" = ? WHERE "users"."id" IN (SELECT "users"."id" FROM "users" WHERE "users"."name" = ? LIMIT ?) '
         f"RETURNING {ALL}",
     ),
-    (Delete(MODEL, filtered({"id": 1})), 'DELETE FROM "users" WHERE "id" = ? RETURNING "id"'),
+    (Delete(MODEL, filtered({"id": 1})), 'DELETE FROM "users" WHERE "users"."id" = ? RETURNING "users"."id"'),
     (
         Delete(MODEL, filtered({"name": "b"}), 2),
-        'DELETE FROM "users" WHERE "id" IN (SELECT "id" FROM "users" WHERE "name" = ? LIMIT ?) RETURNING "id"',
+        'DELETE FROM "users" WHERE "users"."id" IN (SELECT "users"."id" FROM "users" WHERE "users"."name" = ? LIMIT ?) RETURNING "users"."id"',
     ),
     (Raw("SELECT :a, ':b', :a -- :c", {}), "SELECT ?, ':b', ?"),
 ]
@@ -133,7 +136,7 @@ def test_names_are_quoted_whatever_they_hold() -> None:
         __dataflow__: ClassVar = {"timestamps": False, "table": 'a"b; --'}
 
     sql = compile_shape(DIALECT, Select(declare(Odd, implied=True)).shape).sql
-    assert sql == 'SELECT "id", "value" FROM "a""b; --"'
+    assert sql == 'SELECT "a""b; --"."id", "a""b; --"."value" FROM "a""b; --"'
 
 
 def test_a_shape_is_compiled_once_and_found_again(db: DataFlow) -> None:

@@ -466,7 +466,7 @@ def python_answer(source: str, status: str, output: dict[str, Any]) -> bool:
     return bool(eval(source, {"__builtins__": {}}, names))
 
 
-@settings(deadline=None, max_examples=400)
+@settings.get_profile("many")
 @given(written=conditions, status=statuses, output=outputs)
 def test_a_condition_answers_what_python_answers(
     written: Written, status: str, output: dict[str, Any]
@@ -482,7 +482,6 @@ def test_a_condition_answers_what_python_answers(
         assert condition.possible(status) or not expected
 
 
-@settings(deadline=None)
 @given(
     number=st.decimals(-100, 100, places=2),
     literal=st.decimals(-100, 100, places=2),
@@ -497,7 +496,6 @@ def test_a_decimal_is_compared_with_the_digits_of_a_literal(
     assert holds(f"{literal} {sign} x", x=number) is eval(f"literal {sign} number")
 
 
-@settings(deadline=None)
 @given(moment=st.datetimes(timezones=st.timezones()), literal=st.datetimes(timezones=st.timezones()))
 def test_a_datetime_is_compared_with_an_iso_text(moment: datetime, literal: datetime) -> None:
     text = literal.isoformat()
@@ -516,7 +514,7 @@ words = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings.get_profile("many")
 @given(
     text=st.text() | st.lists(words, max_size=14).map(" ".join) | st.lists(words, max_size=14).map("".join),
     status=statuses,

@@ -90,7 +90,7 @@ def test_errors_keep_what_they_are_about() -> None:
         ),
         (
             WorkflowExecutionError(None, DatabaseError("no"), {}, []),
-            "the run failed: DatabaseError: no; nothing was written",
+            "the run failed: DatabaseError: no; nothing of it was kept",
         ),
     ],
 )

@@ -5,7 +5,7 @@ from contextlib import suppress
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.errors import WorkflowError
@@ -111,14 +111,12 @@ nested = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(output=st.dictionaries(keys, nested, max_size=3), text=st.text() | st.text("ab0.", max_size=8))
 def test_any_text_is_read_or_refused_with_an_error_of_the_tree(output: dict[str, object], text: str) -> None:
     with suppress(WorkflowError):
         parse_path(text).read(output)
 
 
-@settings(deadline=None)
 @given(output=st.dictionaries(keys, nested, max_size=3), data=st.data())
 def test_every_value_of_an_output_is_found_by_the_path_to_it(
     output: dict[str, object], data: st.DataObject

@@ -147,7 +147,6 @@ quoted_names = st.text(min_size=1, max_size=8).filter(
 space = st.sampled_from(["", " ", "\t\n "])
 
 
-@settings(deadline=None)
 @given(data=st.data(), parameters=st.lists(identifiers, min_size=1, max_size=4))
 def test_what_is_written_is_read(data: st.DataObject, parameters: list[str]) -> None:
     written, expected = "", []
@@ -171,7 +170,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings.get_profile("many")
 @given(st.text() | st.lists(pieces, max_size=12).map("".join) | st.lists(pieces, max_size=12).map(" ".join))
 @example(":")
 def test_any_text_is_read_or_refused_before_any_sql(text: str) -> None:

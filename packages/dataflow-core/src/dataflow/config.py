@@ -6,7 +6,6 @@ empty environment variable.
 """
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ PRIMARY = "primary"
 NAMED_DATABASE = "_db"  # analytics_db=url names the database "analytics"
 READ_REPLICA = "read_replica"  # the one database whose option bears its bare name
 DATABASE_VARIABLES = ("DATAFLOW_DATABASE_URL", "DATABASE_URL")
+LONGEST_TIMEOUT = 365 * 24 * 3600.0
 PRODUCTION = ("production", "prod")
 ON = ("true", "yes", "on", "1")
 OFF = ("false", "no", "off", "0")
@@ -78,7 +78,7 @@ def _accept_whole_number(least: int) -> Callable[[object], int | None]:
 def _accept_seconds(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if 0 < value <= sys.float_info.max else None
+    return float(value) if 0 < value <= LONGEST_TIMEOUT else None
 
 
 def _read_switch(text: str) -> bool | None:
@@ -88,7 +88,7 @@ def _read_switch(text: str) -> bool | None:
 
 POOL_SIZE = _Option("pool_size", _accept_whole_number(1), "a whole number, 1 or more", int)
 POOL_MAX_OVERFLOW = _Option("pool_max_overflow", _accept_whole_number(0), "a whole number, 0 or more", int)
-POOL_TIMEOUT = _Option("pool_timeout", _accept_seconds, "a finite number of seconds above 0", float)
+POOL_TIMEOUT = _Option("pool_timeout", _accept_seconds, "a number of seconds above 0, at most a year", float)
 AUTO_MIGRATE = _Option("auto_migrate", _accept_switch, "True or False", _read_switch)
 EXISTING_SCHEMA_MODE = _Option("existing_schema_mode", _accept_switch, "True or False", _read_switch)
 OPTIONS = (POOL_SIZE, POOL_MAX_OVERFLOW, POOL_TIMEOUT, AUTO_MIGRATE, EXISTING_SCHEMA_MODE)

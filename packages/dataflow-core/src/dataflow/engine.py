@@ -4,6 +4,7 @@ import logging
 import sys
 import weakref
 from collections.abc import Collection, Mapping
+from threading import Lock
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -55,6 +56,7 @@ class DataFlow:
     ) -> None:
         self.config = DataFlowConfig.resolve(database_url, options)
         self.nodes = Nodes(self)
+        self._lock = Lock()
         self._models: dict[str, Model] = {}
         self._nodes: dict[str, Node] = {}
         self._owners: dict[str, Model] = {}
@@ -88,18 +90,17 @@ class DataFlow:
             )
         if Capability.NAN not in database.dialect.capabilities:
             model = without_nan(model)
-        self._make_room(model, database)
+        database.dialect.check_model(model)
         types = _node_types(model)
-        clashes = [name for name in types if name in self._owners or name in self._global]
-        if clashes:
-            raise ModelError(
-                f"{model.name}: another model has the node type {clashes[0]} already; rename one of them"
-            )
-        database.add_model(model)
-        self._models[model.name] = model
-        for name, node_type in types.items():
-            self._nodes[name] = cast("Node", node_type.make(database, model))
-            self._owners[name] = model
+        with self._lock:
+            older = self._replaceable(model, types)
+            if older is not None:
+                self._forget(older)
+            database.add_model(model)
+            self._models[model.name] = model
+            for name, node_type in types.items():
+                self._nodes[name] = cast("Node", node_type.make(database, model))
+                self._owners[name] = model
         _equip(cls, model, self)
         return cls
 
@@ -129,11 +130,11 @@ class DataFlow:
             connection = await database.borrow("the start", writes=False, blocking=False)
             if not database.give_back(connection, writes=False):
                 await connection.close()
-            if database.unprepared:
-                await database.prepare(blocking=False)
+            if database.unsettled:
+                await database.prepare(tuple(database.models.values()), blocking=False)
 
     async def close(self) -> None:
-        """Close every connection; what runs finishes first. The object cannot be used any more; twice is fine."""
+        """Close every connection, those of transactions that are open as soon as these end; nothing new can begin."""
         self._close()
 
     def _close(self) -> None:
@@ -192,26 +193,31 @@ class DataFlow:
         same_class = ours is not None and theirs is not None and ours.origin == theirs.origin
         return same_class or self.config.database == other.config.database
 
-    def _make_room(self, model: Model, database: Database) -> None:
-        """Forget an older definition of the same class; refuse what belongs to another."""
+    def _replaceable(self, model: Model, types: Collection[str]) -> Model | None:
+        """The older definition of the same class, if there is one; what belongs to another is refused."""
         older = self._models.get(model.name)
         if older is not None and older.origin != model.origin:
             raise ModelError(
                 f"{model.name} is defined twice, in {older.origin[0]} and in {model.origin[0]}; rename one of them"
             )
         for other in self._models.values():
-            if (
-                other is not older
-                and other.table.casefold() == model.table.casefold()
-                and other.database == model.database
-            ):
+            same_table = other.table.casefold() == model.table.casefold() and other.database == model.database
+            if other is not older and same_table:
                 raise ModelError(
                     f"{model.name} and {other.name} share the table {model.table!r}; set another table"
                 )
-        if older is not None:
-            self._databases[older.database].drop_model(older)
-            for name in [name for name, owner in self._owners.items() if owner is older]:
-                del self._owners[name], self._nodes[name]
+        for name in types:
+            if name in self._global or self._owners.get(name) not in (None, older):
+                raise ModelError(
+                    f"{model.name}: the node type {name} belongs to another model; rename one of them"
+                )
+        return older
+
+    def _forget(self, model: Model) -> None:
+        self._databases[model.database].drop_model(model)
+        del self._models[model.name]
+        for name in [name for name, owner in self._owners.items() if owner is model]:
+            del self._owners[name], self._nodes[name]
 
 
 class Nodes:
@@ -244,7 +250,14 @@ def _database(name: str, url: DatabaseURL, config: DataFlowConfig) -> Database:
         dialect.connection, size, overflow, config.pool_timeout, fork_closes=dialect.fork_closes
     )
     migrate = config.auto_migrate and not config.existing_schema_mode
-    return Database(name, dialect, pool, wait=config.pool_timeout, migrate=migrate)
+    return Database(
+        name,
+        dialect,
+        pool,
+        wait=config.pool_timeout,
+        migrate=migrate,
+        may_change_schema=not config.existing_schema_mode,
+    )
 
 
 def _node_types(model: Model | None) -> Mapping[str, NodeType]:

@@ -86,7 +86,7 @@ __all__ = [
 ]
 
 
-def nearest(name: str, candidates: Iterable[str]) -> str:
+def nearest(name: object, candidates: Iterable[str]) -> str:
     """Say what was probably meant: ``"; did you mean 'email'?"``, or nothing where no candidate is near.
 
     >>> nearest("emial", ["name", "email"])
@@ -96,6 +96,8 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     """
     from difflib import get_close_matches
 
+    if not isinstance(name, str):
+        return "; names are texts"
     names = {candidate.casefold(): candidate for candidate in candidates}
     close = get_close_matches(name.casefold(), names, n=1, cutoff=0.6)
     return f"; did you mean {names[close[0]]!r}?" if close else ""
@@ -171,10 +173,10 @@ class UnknownName(ValidationError):
     :param candidates: the names that exist.
     """
 
-    def __init__(self, kind: str, name: str, where: str, candidates: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: object, where: str, candidates: Iterable[str]) -> None:
         super().__init__(f"{where} has no {kind} {name!r}{nearest(name, candidates)}")
         self.kind = kind
-        self.name: str = name
+        self.name: str = str(name)
 
 
 class UnknownNode(UnknownName, AttributeError):  # type: ignore[misc] # both have a name, which is a str
@@ -207,12 +209,13 @@ class WorkflowBuildError(WorkflowError):
 
 
 class WorkflowExecutionError(WorkflowError):
-    """A run that failed; nothing of it stayed in the database.
+    """A run that failed; nothing of it stayed in the database, save where ``committed`` names one.
 
     :param node: the id of the node that failed, or None where the run itself did (at its commit, say).
     :param cause: why.
     :param results: the outputs of the nodes that ran before.
-    :param rolled_back: the ids of the nodes whose writes were undone.
+    :param rolled_back: the ids of the nodes whose writes were undone; those of functions are not listed.
+    :param committed: of several databases, those that had committed before another one refused to.
     """
 
     def __init__(
@@ -221,14 +224,20 @@ class WorkflowExecutionError(WorkflowError):
         cause: BaseException,
         results: Mapping[str, Any],
         rolled_back: Sequence[str],
+        committed: Sequence[str] = (),
     ) -> None:
         where = f"node {node!r}" if node is not None else "the run"
-        undone = f"; rolled back: {', '.join(rolled_back)}" if rolled_back else "; nothing was written"
+        undone = f"; rolled back: {', '.join(rolled_back)}" if rolled_back else "; nothing of it was kept"
+        if committed:
+            undone += (
+                f"; already committed on {', '.join(committed)}, as each database has its own transaction"
+            )
         super().__init__(f"{where} failed: {type(cause).__name__}: {cause}{undone}")
         self.node = node
         self.cause = cause
         self.results = results
         self.rolled_back = tuple(rolled_back)
+        self.committed = tuple(committed)
 
 
 class RecordNotFound(DataFlowError):

@@ -1,11 +1,14 @@
 """A database of an engine: its dialect, its connections, its models."""
 
 import logging
-from collections.abc import Sequence
+import os
+import weakref
+from collections.abc import Collection, Sequence, Set
+from threading import Lock
 
 from dataflow.abc import Connection, Dialect
 from dataflow.capabilities import Capability
-from dataflow.errors import DatabaseBusy
+from dataflow.errors import DatabaseBusy, ModelError, SchemaMismatch
 from dataflow.execution.executor import Executor
 from dataflow.execution.pool import WorkflowConnectionPool
 from dataflow.execution.schema_changes import additive_changes
@@ -25,11 +28,19 @@ class Database:
     :param dialect: how to speak to it.
     :param pool: its connections.
     :param wait: how many seconds a run waits for its turn to write, where only one can.
+    :param may_change_schema: whether anything may change the schema at all.
     :param migrate: whether tables, columns and indexes that are missing are made before the first run.
     """
 
     def __init__(
-        self, name: str, dialect: Dialect, pool: WorkflowConnectionPool, *, wait: float, migrate: bool
+        self,
+        name: str,
+        dialect: Dialect,
+        pool: WorkflowConnectionPool,
+        *,
+        wait: float,
+        migrate: bool,
+        may_change_schema: bool = True,
     ) -> None:
         self.name = name
         self.dialect = dialect
@@ -39,6 +50,13 @@ class Database:
         self.models: dict[str, Model] = {}
         self.unprepared: tuple[Model, ...] = ()
         """The models whose tables have not been looked at yet."""
+        self.refused: frozenset[Model] = frozenset()
+        """The models whose tables need more than an addition."""
+        self.unsettled = False
+        """Whether there are any of either."""
+        self._lock = Lock()
+        _all_databases.add(self)
+        self.may_change_schema = may_change_schema
         self._wait = wait
         self._migrate = migrate
         single_writer = Capability.CONCURRENT_WRITERS not in dialect.capabilities
@@ -46,15 +64,34 @@ class Database:
         self._writing = ""
 
     def add_model(self, model: Model) -> None:
-        """Take a model up; its table is looked at before the next run begins."""
-        self.dialect.check_model(model)
-        self.models[model.name] = model
-        if self._migrate:
-            self.unprepared += (model,)
+        """Take a model up, in the place of an older one of its name; its table is looked at before the next run."""
+        with self._lock:
+            older = self.models.get(model.name)
+            self.models[model.name] = model
+            self.refused -= {older}
+            self.unprepared = tuple(other for other in self.unprepared if other is not older)
+            if self._migrate:
+                self.unprepared += (model,)
+            self.unsettled = bool(self.unprepared or self.refused)
 
     def drop_model(self, model: Model) -> None:
-        """Forget a model that was defined again. Its table stays."""
-        self.unprepared = tuple(other for other in self.unprepared if other is not model)
+        """Forget a model that now lives elsewhere. Its table stays."""
+        with self._lock:
+            if self.models.get(model.name) is model:
+                del self.models[model.name]
+            self._settle({model}, set())
+
+    def before_fork(self) -> None:
+        """In a parent that is about to fork: let go of what must not be inherited."""
+        self.pool.before_fork()
+
+    def after_fork(self) -> None:
+        """In the child: nobody holds a connection or the turn to write; what was in memory stayed with the parent."""
+        self.pool.forget()
+        if self._writer is not None:
+            self._writer = FairSemaphore(1)
+        if self.dialect.max_connections == 1 and self._migrate:
+            self.unprepared, self.unsettled = tuple(self.models.values()), bool(self.models)
 
     def take(self, holder: str, *, writes: bool) -> Connection | None:
         """Borrow a connection if one is at hand, and the turn to write is free where it is needed."""
@@ -100,28 +137,43 @@ class Database:
             self._writer.give_back()
         return kept
 
-    async def prepare(self, *, blocking: bool) -> None:
-        """Make the tables, columns and indexes that the models lack, on a connection of their own.
+    async def prepare(self, needed: Collection[Model], *, blocking: bool) -> None:
+        """Make the tables, columns and indexes that models lack, on a connection of their own.
 
+        :param needed: the models that are about to be used. Others that are new are looked at on the way; what is
+            wrong with them is told when they are needed.
         :raises SchemaMismatch: where an addition is not enough; then nothing was changed.
         """
-        models = self.unprepared
+        models = {*self.unprepared, *self.refused.intersection(needed)}
+        if not models:
+            return
         connection = await self.borrow("the preparation of the schema", writes=True, blocking=blocking)
         try:
-            work = self._bring_up_to_date(connection, models)
-            await (work if blocking else connection.offload(work))
+            work = self._bring_up_to_date(connection, models, models.intersection(needed))
+            refused = await (work if blocking else connection.offload(work))
         finally:
             if not self.give_back(connection, writes=True):
                 await connection.close()
-        self.unprepared = tuple(model for model in self.unprepared if model not in models)
+        with self._lock:
+            self._settle(models, refused)
 
-    async def _bring_up_to_date(self, connection: Connection, models: Sequence[Model]) -> None:
-        if not await self._changes(connection, models):
-            return
+    def _settle(self, models: Set[Model], refused: Set[Model]) -> None:
+        self.unprepared = tuple(model for model in self.unprepared if model not in models)
+        self.refused = (self.refused - models) | refused
+        self.unsettled = bool(self.unprepared or self.refused)
+
+    async def _bring_up_to_date(
+        self, connection: Connection, models: Collection[Model], needed: Collection[Model]
+    ) -> Set[Model]:
+        """Change the schema where it must be; the models that cannot be helped come back, if they are not needed."""
+        changes, refused = await self._changes(connection, models, needed)
+        if not changes:
+            return refused
         await connection.execute(self.dialect.begin(writes=True))
         try:
             # Another process may have been faster: only under the lock is the answer final.
-            for change in await self._changes(connection, models):
+            changes, refused = await self._changes(connection, models, needed)
+            for change in changes:
                 statement = self.dialect.ddl(change)
                 log.info("%s: %s", self.name, statement)
                 await connection.execute(statement)
@@ -129,8 +181,38 @@ class Database:
         except BaseException:
             await connection.rollback()
             raise
+        return refused
 
-    async def _changes(self, connection: Connection, models: Sequence[Model]) -> Sequence[SchemaChange]:
-        return additive_changes(
-            self.dialect, models, await self.dialect.tables(connection, models), self.models
+    async def _changes(
+        self, connection: Connection, models: Collection[Model], needed: Collection[Model]
+    ) -> tuple[Sequence[SchemaChange], Set[Model]]:
+        tables = await self.dialect.tables(connection, [*models])
+        ordered = [model for model in self.models.values() if model in models]
+        changes = list(
+            additive_changes(self.dialect, [m for m in ordered if m in needed], tables, self.models)
         )
+        refused: set[Model] = set()
+        for model in ordered:
+            if model not in needed:
+                try:
+                    changes += additive_changes(self.dialect, [model], tables, self.models)
+                except (SchemaMismatch, ModelError):
+                    refused.add(model)
+        return changes, refused
+
+
+_all_databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for database in tuple(_all_databases):
+        database.before_fork()
+
+
+def _after_fork() -> None:
+    for database in tuple(_all_databases):
+        database.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -21,6 +21,7 @@ OfRows: TypeAlias = Select | Insert | Update | Delete
 
 KINDS: frozenset[type] = frozenset({Select, Insert, InsertMany, Update, Delete, Raw})
 SHAPES_KEPT = 2048
+MANY_VALUES = 500  # a statement of so many is not met again, and its SQL is long
 BATCH_SIZE = 1000
 
 
@@ -53,7 +54,7 @@ class Executor:
         self._dialect = dialect
         self._interceptors = tuple(interceptors)
         self._observers = tuple(observers)
-        self.compiled = lru_cache(maxsize=SHAPES_KEPT)(self._compile)
+        self.compiled = lru_cache(maxsize=SHAPES_KEPT)(self.compile_once)
         """Compile a shape, or find it again; ``compiled.cache_info()`` tells how often it was found."""
 
     def rewritten(self, statement: Statement) -> Statement:
@@ -65,24 +66,24 @@ class Executor:
 
     async def records(self, connection: Connection, statement: OfRows) -> Records:
         """Run a statement and return its rows as dicts."""
-        if self._interceptors:
-            statement = cast("OfRows", self.rewritten(statement))
-        compiled = self.compiled(statement.shape)
-        bind = compiled.bind
-        work = connection.fetch(compiled.sql, statement.values if bind is None else bind(statement.values))
-        rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
+        compiled, rows = await self._rows(connection, statement)
         return _mapped(compiled, rows, statement.model)
 
     async def count(self, connection: Connection, statement: Select) -> int:
         """Run a counting statement."""
-        if self._interceptors:
-            statement = cast("Select", self.rewritten(statement))
-        compiled = self.compiled(statement.shape)
-        bind = compiled.bind
-        work = connection.fetch(compiled.sql, statement.values if bind is None else bind(statement.values))
-        rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
+        _, rows = await self._rows(connection, statement)
         count: int = rows[0][0]
         return count
+
+    async def _rows(self, connection: Connection, statement: OfRows) -> tuple[Compiled, Rows]:
+        if self._interceptors:
+            statement = cast("OfRows", self.rewritten(statement))
+        values = statement.values
+        compiled = (self.compiled if len(values) < MANY_VALUES else self.compile_once)(statement.shape)
+        bind = compiled.bind
+        work = connection.fetch(compiled.sql, values if bind is None else bind(values))
+        rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
+        return compiled, rows
 
     async def insert_many(self, connection: Connection, statement: InsertMany) -> Inserted:
         """Insert rows batch by batch; only one batch is in memory, unless the rows are wanted back."""
@@ -134,7 +135,8 @@ class Executor:
             for observer in self._observers:
                 observer.executed(statement, sql, perf_counter() - started, error)
 
-    def _compile(self, shape: Shape) -> Compiled:
+    def compile_once(self, shape: Shape) -> Compiled:
+        """Compile a shape that nobody will ask for again."""
         # sqlglot takes longer to import than most programs to run: not before it is needed.
         from dataflow.sql.compiler import compile_shape
 

@@ -1,6 +1,5 @@
 """The connection pool: bounded, fair, for threads and tasks alike."""
 
-import os
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -43,7 +42,6 @@ class WorkflowConnectionPool:
         self._leases: dict[Connection, tuple[str, float]] = {}
         self._permits = FairSemaphore(self._limit)
         self._closed = False
-        _all_pools.add(self)
         # Where nobody closed it: when it is collected, or when the process ends.
         weakref.finalize(self, _abandon, self._idle)
 
@@ -97,6 +95,11 @@ class WorkflowConnectionPool:
         keep = connection.usable and not self._closed and len(self._idle) < self._size
         if keep:
             self._idle.append(connection)
+            # Another thread may have closed the pool in between.
+            if self._closed:
+                with suppress(ValueError):
+                    self._idle.remove(connection)
+                    keep = False
         self._permits.give_back()
         return keep
 
@@ -125,10 +128,11 @@ class WorkflowConnectionPool:
         with suppress(IndexError):
             return self._idle.pop()
         connection = self._connect()
-        if blocking:
-            await connection.open()
-        else:
-            await connection.offload(connection.open())
+        try:
+            await (connection.open() if blocking else connection.offload(connection.open()))
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     def _explain(self) -> str:
@@ -142,7 +146,6 @@ class WorkflowConnectionPool:
         )
 
 
-_all_pools: "weakref.WeakSet[WorkflowConnectionPool]" = weakref.WeakSet()
 # Connections of the parent process stay referenced here, so that no finalizer of the child closes them.
 _inherited: list[Connection] = []
 
@@ -151,17 +154,3 @@ def _abandon(idle: deque[Connection]) -> None:
     with suppress(IndexError):
         while True:
             idle.pop().abandon()
-
-
-def _before_fork() -> None:
-    for pool in tuple(_all_pools):
-        pool.before_fork()
-
-
-def _forget_all() -> None:
-    for pool in _all_pools:
-        pool.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_forget_all)

@@ -29,7 +29,7 @@ def additive_changes(
             changes.append(CreateTable(model, _references(model, known)))
             changes += [CreateIndex(model, index) for index in model.indexes]
         else:
-            problems += _differences(dialect, model, table)
+            problems += _differences(dialect, model, table, known)
             changes += _additions(model, table, known)
     if problems:
         lines = "".join(f"\n  - {problem}" for problem in problems)
@@ -90,7 +90,33 @@ def _additions(model: Model, table: Table, known: Mapping[str, Model]) -> Iterab
             yield CreateIndex(model, index)
 
 
-def _differences(dialect: Dialect, model: Model, table: Table) -> Iterable[str]:
+def _foreign_key_differences(
+    field: ModelField, table: Table, known: Mapping[str, Model], where: str
+) -> Iterable[str]:
+    key, target = field.foreign_key, table.references.get(field.column)
+    if key is None:
+        return
+    if target is None:
+        yield f"{where} is a foreign key, but its column is not"
+    elif key.model in known and known[key.model].table.casefold() != target.casefold():
+        yield f"{where} refers to {known[key.model].table}, but its column to {target}"
+
+
+def _index_differences(model: Model, table: Table) -> Iterable[str]:
+    wanted = {index.name: index for index in model.indexes}
+    for there in table.indexes:
+        index = wanted.get(there.name)
+        if index is None:
+            if there.unique and there.name.startswith(f"uq__{model.table}__"):
+                yield f"{model.table} ({', '.join(there.columns)}) is unique, but {model.name} no longer says so"
+            continue
+        columns = tuple(("-" if down else "") + model.field(name).column for name, down in index.keys)
+        if columns != there.columns or index.unique != there.unique:
+            yield f"the index {there.name} of {model.table} is another one than {model.name} declares"
+
+
+def _differences(dialect: Dialect, model: Model, table: Table, known: Mapping[str, Model]) -> Iterable[str]:
+    yield from _index_differences(model, table)
     declared = {field.column: field for field in model.fields.values()}
     for name, field in declared.items():
         where = f"{model.name}.{field.name} ({model.table}.{name})"
@@ -109,8 +135,7 @@ def _differences(dialect: Dialect, model: Model, table: Table) -> Iterable[str]:
             yield f"{where} does not allow None, but its column does"
         if field.nullable and not column.nullable:
             yield f"{where} allows None, but its column does not"
-        if field.foreign_key is not None and name not in table.references:
-            yield f"{where} is a foreign key, but its column is not"
+        yield from _foreign_key_differences(field, table, known, where)
     for name, column in table.columns.items():
         if name not in declared and not column.nullable and not column.has_default:
             yield f"{model.table}.{name} must have a value, but {model.name} has no such field"

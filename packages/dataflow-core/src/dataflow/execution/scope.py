@@ -1,7 +1,7 @@
 """A unit of work: one connection per database, one transaction on each, all or nothing."""
 
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,6 +18,7 @@ current_scope: ContextVar["Scope | None"] = ContextVar("dataflow_scope", default
 """The unit of work that database calls of this task or thread belong to."""
 
 TURN_TIMEOUT = 60.0
+LAST_TURN_TIMEOUT = 5.0
 
 
 class _Held:
@@ -31,11 +32,12 @@ class _Held:
 class _Transaction:
     """What a scope and its parts share: connections, and whether what happened on them may still be committed."""
 
-    __slots__ = ("broken", "held", "savepoints")
+    __slots__ = ("broken", "committed", "held", "savepoints")
 
     def __init__(self) -> None:
         self.held: dict[Database, _Held] = {}
         self.broken = False
+        self.committed: list[Database] = []
         self.savepoints = 0
 
 
@@ -53,17 +55,31 @@ class Scope:
     :param within: the scope of which it is a part.
     """
 
-    __slots__ = ("_begun", "_point", "_transaction", "_turn", "_within", "_writes", "closed", "holder")
+    __slots__ = ("_begun", "_ended", "_point", "_transaction", "_turn", "_within", "_writes", "holder")
 
     def __init__(self, holder: str, *, writes: bool, within: "Scope | None" = None) -> None:
         self.holder = holder
-        self.closed = False
+        self._ended = False
         self._writes = writes
         self._within = within
         self._transaction: _Transaction = _Transaction() if within is None else within._transaction
         self._turn = FairSemaphore(1)
         self._point: str | None = None
         self._begun: tuple[Database, ...] = ()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended, or that of which it is a part."""
+        return self._ended or (self._within is not None and self._within.closed)
+
+    @property
+    def committed(self) -> Sequence[Database]:
+        """The databases on which it was made to last: all of them, unless a later one refused."""
+        return tuple(self._transaction.committed)
+
+    def spoil(self) -> None:
+        """Refuse to be committed, as nobody knows what became of a part of it."""
+        self._transaction.broken = True
 
     # ------------------------------------------------------------------ turns
 
@@ -186,7 +202,7 @@ class Scope:
             held.begun = False
 
     def _end_part(self) -> None:
-        self.closed = True
+        self._ended = True
         if self._within is not None:
             self._within.end_turn()
 
@@ -203,18 +219,22 @@ class Scope:
             if held.begun:
                 await self._send(database, "COMMIT", blocking)
                 held.begun = False
+                self._transaction.committed.append(database)
 
     def cancel(self) -> None:
         """From another thread: interrupt what runs, and refuse whatever would follow."""
-        self.closed = True
-        for held in self._transaction.held.values():
+        self._ended = True
+        for held in tuple(self._transaction.held.values()):
             held.connection.interrupt()
 
-    async def close(self, *, blocking: bool) -> None:
-        """Undo what was not committed and return the connections; one that cannot even do that is thrown away."""
-        self.closed = True
+    async def close(self, *, blocking: bool, has_turn: bool = False) -> None:
+        """Undo what was not committed and return the connections; one that cannot even do that is thrown away.
+
+        :param has_turn: whether the caller has the turn, which ends here.
+        """
+        self._ended = True
+        interruption = None if has_turn else await self._last_turn(blocking)
         held_by_database, self._transaction.held = self._transaction.held, {}
-        interruption: BaseException | None = None
         for database, held in held_by_database.items():
             connection = held.connection
             try:
@@ -231,8 +251,25 @@ class Scope:
             finally:
                 if not database.give_back(connection, writes=self._writes):
                     await connection.close()
+        self.end_turn()
         if interruption is not None:
             raise interruption
+
+    async def _last_turn(self, blocking: bool) -> BaseException | None:
+        """Wait until whoever is at work has noticed that this is the end; what interrupted the waiting, if anything."""
+        interruption: BaseException | None = None
+        while not self._turn.take():
+            try:
+                if not await self._turn.acquire(LAST_TURN_TIMEOUT, blocking=blocking):
+                    self.cancel()
+                    # Whoever holds it now is not in a statement, and can begin no other.
+                    self.end_turn()
+                else:
+                    break
+            except BaseException as error:
+                interruption = error
+                self.cancel()
+        return interruption
 
     async def _send(self, database: Database, statement: str, blocking: bool) -> None:
         connection = self._transaction.held[database].connection

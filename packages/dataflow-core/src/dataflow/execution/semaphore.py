@@ -130,8 +130,8 @@ class FairSemaphore:
         with self._lock:
             self._waiting.append(turn)
         first = self._next_turn()
-        if first is not None and first is not turn:
-            first.wake()
+        if first is not None and first is not turn and not first.wake():
+            self.give_back()
         return turn
 
     def _leave(self, turn: "_Turn") -> bool:

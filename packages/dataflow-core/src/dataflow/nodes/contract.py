@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeAlias
 
 from dataflow.abc import Connection
 from dataflow.execution.database import Database
+from dataflow.model.schema import Model
 
 __all__ = ["Node", "Output", "Place"]
 
@@ -32,6 +33,10 @@ class Node(Protocol):
     @property
     def database(self) -> Database | None:
         """The database that it works on, or None."""
+
+    @property
+    def model(self) -> Model | None:
+        """The model that it belongs to, or None."""
 
     @property
     def outputs(self) -> frozenset[str] | None:

@@ -99,6 +99,9 @@ class UpdateNode(ModelNode):
         self._maintained = tuple(
             field.name for field in model.fields.values() if field.maintained == "updated"
         )
+        # What cannot be read of the changed row must be noticed before the change is final.
+        codecs = [database.dialect.codec(field.type) for field in model.fields.values()]
+        self._is_always_readable = all(codec.decode is None for codec in codecs)
 
     def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
         selection = self._selector.check(parameters, names)
@@ -125,7 +128,7 @@ class UpdateNode(ModelNode):
         return PreparedUpdate(statement, self._required(parameters))
 
     def alone(self, prepared: PreparedUpdate) -> bool:
-        return prepared.statement.limit is None
+        return prepared.statement.limit is None and self._is_always_readable
 
     async def run(self, scope: Place, prepared: PreparedUpdate) -> Output:
         database = self.database

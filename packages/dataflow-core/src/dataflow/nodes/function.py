@@ -46,6 +46,7 @@ class FunctionNode:
     """
 
     database = None
+    model = None
     settled = False
 
     def __init__(self, function: Callable[..., Any]) -> None:

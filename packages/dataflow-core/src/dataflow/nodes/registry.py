@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Collection, Mapping
 from itertools import count
+from threading import Lock
 from typing import Protocol
 
 from dataflow.errors import UnknownNode, WorkflowError
@@ -42,17 +43,21 @@ class OpenDatabases:
     def __init__(self) -> None:
         self._engines: weakref.WeakKeyDictionary[Engine, int] = weakref.WeakKeyDictionary()
         self._numbers = count()
+        self._lock = Lock()
 
     def add(self, engine: Engine) -> None:
         """Take up a database object."""
-        self._engines[engine] = next(self._numbers)
+        with self._lock:
+            self._engines[engine] = next(self._numbers)
 
     def remove(self, engine: Engine) -> None:
         """Forget one that was closed."""
-        self._engines.pop(engine, None)
+        with self._lock:
+            self._engines.pop(engine, None)
 
     def find_node(self, name: str, near: Collection[Database] = ()) -> Node:
-        newest_first = sorted(self._engines.items(), key=lambda item: -item[1])
+        with self._lock:
+            newest_first = sorted(self._engines.items(), key=lambda item: -item[1])
         engines = [engine for engine, _ in newest_first if name in engine.node_names()]
         if not engines:
             known = {known for engine, _ in newest_first for known in engine.node_names()}

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from dataflow.errors import InvalidValue, MissingValue, UnknownName
+from dataflow.errors import InvalidValue, MissingValue, UnknownName, ValidationError
 from dataflow.execution.database import Database
 from dataflow.nodes.contract import Output, Place
 from dataflow.statements import Raw
@@ -20,6 +20,7 @@ class SQLNode:
     """
 
     name = "SQLNode"
+    model = None
     outputs = frozenset({"records", "count", "affected", "result"})
     settled = False
     waits = False
@@ -39,6 +40,7 @@ class SQLNode:
         if "sql" not in parameters:
             return
         bound = read_sql(self.database.dialect.grammar, self._sql(parameters)).names
+        self._check_schema_change(parameters)
         known = self._values(parameters)
         for name in (*names, *known):
             if name not in CONTROLS and name not in bound:
@@ -49,6 +51,7 @@ class SQLNode:
         return None if "sql" in names else "SQLNode needs sql, a statement with :names for its values"
 
     def prepare(self, parameters: Mapping[str, Any]) -> Raw:
+        self._check_schema_change(parameters)
         return Raw(self._sql(parameters), self._values(parameters))
 
     def alone(self, prepared: Raw) -> bool:
@@ -59,6 +62,13 @@ class SQLNode:
         if isinstance(outcome, int):
             return {"records": [], "count": 0, "affected": outcome, "result": outcome}
         return {"records": outcome, "count": len(outcome), "affected": 0, "result": outcome}
+
+    def _check_schema_change(self, parameters: Mapping[str, object]) -> None:
+        from dataflow.sql.raw import read_sql
+
+        shape = read_sql(self.database.dialect.grammar, self._sql(parameters))
+        if shape.changes_schema and not self.database.may_change_schema:
+            raise ValidationError("SQLNode: existing_schema_mode allows no statement that changes the schema")
 
     def _sql(self, parameters: Mapping[str, object]) -> str:
         sql = parameters.get("sql")

@@ -33,8 +33,8 @@ async def run_alone(
     """
     database = node.database
     assert database is not None
-    if database.unprepared:
-        await database.prepare(blocking=blocking)
+    if database.unsettled:
+        await database.prepare(() if node.model is None else (node.model,), blocking=blocking)
     writes = node.may_write(parameters)
     connection = database.take(holder, writes=writes)
     if connection is None:

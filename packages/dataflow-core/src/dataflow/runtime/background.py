@@ -1,7 +1,9 @@
 """The event loop in a thread that serves synchronous callers of a process that need one."""
 
+import os
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -16,6 +18,10 @@ class _BackgroundLoop:
     """One loop and its thread, as long as somebody uses it."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew, as in a forked child, which has the loop but not the thread that runs it."""
         self._lock = threading.Lock()
         self._users = 0
         self._loop: AbstractEventLoop | None = None
@@ -59,6 +65,8 @@ def _serve(loop: "AbstractEventLoop") -> None:
 
 
 _background = _BackgroundLoop()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_background.forget)
 
 
 def run_in_background(work: Coroutine[Any, Any, T]) -> T:
@@ -66,7 +74,8 @@ def run_in_background(work: Coroutine[Any, Any, T]) -> T:
     from concurrent.futures import CancelledError, Future, wait
 
     loop = _background.enter()
-    outcome: Future[T] = Future()
+    # In a list that is emptied at the end: the error of a run must not keep its frames, and these the error.
+    outcome: list[Future[T]] = [Future()]
     tasks: list[Task[None]] = []
 
     def start() -> None:
@@ -75,24 +84,27 @@ def run_in_background(work: Coroutine[Any, Any, T]) -> T:
 
     async def contained() -> None:
         try:
-            outcome.set_result(await work)
+            outcome[0].set_result(await work)
         except (KeyboardInterrupt, SystemExit) as error:
             # For whoever called; a task would hand it to the loop, which serves others too.
-            outcome.set_exception(error)
+            outcome[0].set_exception(error)
 
     def end(task: "Task[None]") -> None:
-        if not outcome.done():
-            outcome.set_exception(CancelledError() if task.cancelled() else task.exception())
+        with suppress(IndexError):
+            if not outcome[0].done():
+                outcome[0].set_exception(CancelledError() if task.cancelled() else task.exception())
 
     try:
         loop.call_soon_threadsafe(start)
         try:
-            return outcome.result()
+            return outcome[0].result()
         except BaseException:
-            if not outcome.done():
+            if not outcome[0].done():
                 # It cleans up after itself; only then may this thread go on.
                 loop.call_soon_threadsafe(lambda: tasks[0].cancel())
-                wait([outcome])
+                wait(outcome)
             raise
     finally:
+        outcome.clear()
+        tasks.clear()
         _background.leave()

@@ -25,32 +25,23 @@ class NodeCall:
         self._parameters = parameters
 
     def __await__(self) -> Generator[Any, None, Output]:
-        return self._on_loop().__await__()
+        return self._run(blocking=False).__await__()
 
     def run(self) -> Output:
         """Run it from a thread that may block."""
         database = self._node.database
         if database is None or database.in_process:
-            return step(self._here())
-        return run_in_background(self._on_loop())
+            return step(self._run(blocking=True))
+        return run_in_background(self._run(blocking=False))
 
-    async def _here(self) -> Output:
+    async def _run(self, *, blocking: bool) -> Output:
         node, outer = self._node, current_scope.get()
         prepared = node.prepare(self._parameters)
         if outer is not None:
-            return await self._within(outer, prepared, blocking=True)
+            return await self._within(outer, prepared, blocking=blocking)
         if node.database is not None and node.alone(prepared):
-            return await run_alone(node, self._parameters, prepared, node.name, blocking=True)
-        return await self._in_scope(prepared, blocking=True)
-
-    async def _on_loop(self) -> Output:
-        node, outer = self._node, current_scope.get()
-        prepared = node.prepare(self._parameters)
-        if outer is not None:
-            return await self._within(outer, prepared, blocking=False)
-        if node.database is not None and node.alone(prepared):
-            return await run_alone(node, self._parameters, prepared, node.name, blocking=False)
-        return await self._in_scope(prepared, blocking=False)
+            return await run_alone(node, self._parameters, prepared, node.name, blocking=blocking)
+        return await self._in_scope(prepared, blocking=blocking)
 
     async def _in_scope(self, prepared: Any, *, blocking: bool) -> Output:
         """In a transaction of its own."""
@@ -68,6 +59,13 @@ class NodeCall:
             try:
                 await self._prepare_database(outer, blocking=blocking)
                 return await self._beside(outer, self._node.run(outer, prepared), blocking=blocking)
+            except Exception:
+                raise
+            except BaseException:
+                # Nobody knows whether it happened before it was cancelled.
+                if self._node.may_write(self._parameters):
+                    outer.spoil()
+                raise
             finally:
                 outer.end_turn()
         part = await outer.part(blocking=blocking)
@@ -89,8 +87,9 @@ class NodeCall:
 
     async def _prepare_database(self, scope: Scope, *, blocking: bool) -> None:
         database = self._node.database
-        if database is not None and database.unprepared:
-            await prepare_database(database, scope, blocking=blocking)
+        if database is not None and database.unsettled:
+            needed = () if self._node.model is None else (self._node.model,)
+            await prepare_database(database, needed, scope, blocking=blocking)
 
     async def _beside(self, scope: Scope, work: Coroutine[Any, Any, Output], *, blocking: bool) -> Output:
         """Do the work where its database is."""

@@ -20,6 +20,8 @@ def prepare_given(workflow: Workflow, parameters: Parameters) -> dict[str, Any]:
     :raises UnknownName: for an id that is not in the workflow.
     :raises WorkflowExecutionError: where a value is wrong or missing.
     """
+    if type(parameters) is not dict and not isinstance(cast("object", parameters), Mapping):
+        raise ValidationError("the parameters of a run are a dict of dicts: {'node id': {'name': value}}")
     steps = workflow.by_id
     prepared: dict[str, Any] = {}
     for id, given in parameters.items():

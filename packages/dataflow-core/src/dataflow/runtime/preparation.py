@@ -1,18 +1,28 @@
 """Making sure that tables are there before a scope uses a database."""
 
+from collections.abc import Collection
+
 from dataflow.errors import ModelError
 from dataflow.execution.database import Database
 from dataflow.execution.scope import Scope
+from dataflow.model.schema import Model
 
 __all__ = ["prepare_database"]
 
 
-async def prepare_database(database: Database, scope: Scope, *, blocking: bool) -> None:
+async def prepare_database(
+    database: Database, needed: Collection[Model], scope: Scope, *, blocking: bool
+) -> None:
     """Make what the new models of a database lack.
 
+    :param needed: the models that are about to be used; what is wrong with others is told when they are.
     :raises ModelError: where the scope works on the database already, which then must not change under it.
     """
-    if scope.holds(database):
-        names = ", ".join(model.name for model in database.unprepared)
-        raise ModelError(f"{names}: define models before the run or the transaction that uses them begins")
-    await database.prepare(blocking=blocking)
+    if not scope.holds(database):
+        await database.prepare(needed, blocking=blocking)
+        return
+    late = [model.name for model in needed if model in database.unprepared]
+    if late:
+        raise ModelError(
+            f"{', '.join(late)}: define models before the run or the transaction that uses them begins"
+        )

@@ -70,28 +70,38 @@ class Run:
         self.results.execution_time = perf_counter() - started
 
     async def _run_here(self) -> None:
-        scope = await self._enter(blocking=True)
-        walk = self._walk(scope)
+        scope = await self._open(blocking=True)
+        walk = Walk(self._workflow, scope, self.results, self._parameters, self._prepared)
         try:
-            await walk.take(self._workflow.steps, blocking=True)
-            await self._end(scope, blocking=True)
+            await self._prepare_databases(scope, blocking=True)
+            await scope.take_turn(blocking=True)
+            try:
+                await walk.take(self._workflow.steps, blocking=True, has_turn=True)
+                await self._end(scope, blocking=True)
+            finally:
+                scope.end_turn()
         except Exception as error:
-            raise WorkflowExecutionError(walk.failed, error, self.results, walk.written()) from error
+            raise self._failure(walk, scope, error) from error
         finally:
             await self._leave(scope, blocking=True)
 
     async def _run_on_loop(self, concurrency: int) -> None:
-        scope = await self._enter(blocking=False)
-        walk = self._walk(scope)
+        scope = await self._open(blocking=False)
+        walk = Walk(self._workflow, scope, self.results, self._parameters, self._prepared)
         try:
+            await self._prepare_databases(scope, blocking=False)
             if concurrency > 1 and self._workflow.waits:
                 await self._overlapping(scope, walk, concurrency)
             else:
                 await self._in_segments(scope, walk)
         except Exception as error:
-            raise WorkflowExecutionError(walk.failed, error, self.results, walk.written()) from error
+            raise self._failure(walk, scope, error) from error
         finally:
             await self._leave(scope, blocking=False)
+
+    def _failure(self, walk: Walk, scope: Scope, error: Exception) -> WorkflowExecutionError:
+        committed = [database.name for database in scope.committed]
+        return WorkflowExecutionError(walk.failed, error, self.results, walk.written(), committed)
 
     def _single_statement(self) -> Any:
         """What the only step prepared to, where it is one statement that needs no transaction; else NO."""
@@ -116,16 +126,16 @@ class Run:
         except Exception as error:
             raise WorkflowExecutionError(step.id, error, self.results, ()) from error
 
-    async def _enter(self, *, blocking: bool) -> Scope:
+    async def _open(self, *, blocking: bool) -> Scope:
         """The scope of this run: its own, or a part of the one that is open."""
-        databases = self._workflow.databases
-        scope = self._outer or Scope(
-            f"run {self.id}", writes=self._workflow.writes or self._is_given_writes()
-        )
-        for database in databases:
-            if database.unprepared:
-                await prepare_database(database, scope, blocking=blocking)
-        return scope if self._outer is None else await scope.part(blocking=blocking)
+        if self._outer is not None:
+            return await self._outer.part(blocking=blocking)
+        return Scope(f"run {self.id}", writes=self._workflow.writes or self._is_given_writes())
+
+    async def _prepare_databases(self, scope: Scope, *, blocking: bool) -> None:
+        for database in self._workflow.databases:
+            if database.unsettled:
+                await prepare_database(database, self._workflow.models, scope, blocking=blocking)
 
     def _is_given_writes(self) -> bool:
         """Whether the parameters make a node write that would not by itself."""
@@ -134,9 +144,6 @@ class Run:
             steps[id].node.may_write({**steps[id].parameters, **given})
             for id, given in self._parameters.items()
         )
-
-    def _walk(self, scope: Scope) -> Walk:
-        return Walk(self._workflow, scope, self.results, self._parameters, self._prepared)
 
     async def _end(self, scope: Scope, *, blocking: bool) -> None:
         await (scope.commit(blocking=blocking) if self._outer is None else scope.keep(blocking=blocking))
@@ -154,16 +161,26 @@ class Run:
         """Each segment in its place; the last one ends the scope where it can, which spares a hop."""
         *others, last = self._workflow.segments
         for segment in others:
-            await self._in_place(scope, segment, walk.take(segment.steps, blocking=segment.blocking))
+            await self._in_place(scope, segment, self._taken(walk, segment))
         if last.database is not None and all(database.in_process for database in self._workflow.databases):
             await self._in_place(scope, last, self._taken_and_ended(scope, walk, last))
         else:
-            await self._in_place(scope, last, walk.take(last.steps, blocking=last.blocking))
-            await self._end(scope, blocking=False)
+            await self._in_place(scope, last, self._taken(walk, last))
+            await self._end_in_turn(scope)
+
+    def _taken(self, walk: Walk, segment: Segment) -> Coroutine[Any, Any, None]:
+        return walk.take(segment.steps, blocking=segment.blocking, has_turn=segment.database is not None)
 
     async def _taken_and_ended(self, scope: Scope, walk: Walk, segment: Segment) -> None:
-        await walk.take(segment.steps, blocking=True)
+        await self._taken(walk, segment)
         await self._end(scope, blocking=True)
+
+    async def _end_in_turn(self, scope: Scope) -> None:
+        await scope.take_turn(blocking=False)
+        try:
+            await self._end(scope, blocking=False)
+        finally:
+            scope.end_turn()
 
     async def _in_place(self, scope: Scope, segment: Segment, work: Coroutine[Any, Any, None]) -> None:
         if segment.database is None:
@@ -193,9 +210,7 @@ class Run:
         await overlap(
             self._workflow,
             concurrency,
-            lambda segment: self._in_place(
-                scope, segment, walk.take(segment.steps, blocking=segment.blocking)
-            ),
-            lambda step: walk.take((step,), blocking=False),
+            lambda segment: self._in_place(scope, segment, self._taken(walk, segment)),
+            lambda step: walk.take((step,), blocking=False, has_turn=False),
         )
-        await self._end(scope, blocking=False)
+        await self._end_in_turn(scope)

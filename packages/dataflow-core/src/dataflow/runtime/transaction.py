@@ -37,8 +37,8 @@ class Transaction:
         else:
             self._scope = Scope("a transaction", writes=True)
             for database in self._databases:
-                if database.unprepared:
-                    await prepare_database(database, self._scope, blocking=False)
+                if database.unsettled:
+                    await prepare_database(database, (), self._scope, blocking=False)
         self._token = current_scope.set(self._scope)
         return self
 
@@ -47,18 +47,25 @@ class Transaction:
     ) -> None:
         assert self._scope is not None
         assert self._token is not None
-        current_scope.reset(self._token)
+        # Where it is left in another context than it was entered, as fixtures do, there is nothing to put back.
+        with suppress(ValueError):
+            current_scope.reset(self._token)
         if self._is_part:
             await self._end_part(self._scope, error)
             return
-        # What still works in it beside this task ends first, and whatever wanted to follow finds it closed.
-        await self._scope.take_turn(blocking=False)
         try:
             if error is None:
-                await self._scope.commit(blocking=False)
+                await self._commit(self._scope)
         finally:
             await self._scope.close(blocking=False)
-            self._scope.end_turn()
+
+    async def _commit(self, scope: Scope) -> None:
+        # What still works in it beside this task ends first.
+        await scope.take_turn(blocking=False)
+        try:
+            await scope.commit(blocking=False)
+        finally:
+            scope.end_turn()
 
     async def _end_part(self, part: Scope, error: BaseException | None) -> None:
         if error is None:

@@ -1,19 +1,25 @@
 """Going through the steps of a workflow: which of them run, with which inputs, and how each ends."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from dataflow.errors import PoolTimeout, RecordNotFound, ScopeLost, TransactionClosed
+from dataflow.errors import (
+    PoolTimeout,
+    RecordNotFound,
+    ScopeLost,
+    TransactionClosed,
+    WorkflowExecutionError,
+)
 from dataflow.execution.scope import Scope
 from dataflow.runtime.parameters import Parameters
 from dataflow.workflow.graph import FAILED, SUCCESS, Step, Workflow
-from dataflow.workflow.paths import MissingOutput
+from dataflow.workflow.paths import Path
 from dataflow.workflow.results import Results
 
 __all__ = ["Walk"]
 
 # No edge takes these up: the transaction is over, or cannot go on.
-NEVER_HANDLED = (ScopeLost, TransactionClosed, PoolTimeout)
+NEVER_HANDLED = (ScopeLost, TransactionClosed, PoolTimeout, TimeoutError)
 
 
 class Walk:
@@ -39,36 +45,44 @@ class Walk:
         self._parameters = parameters
         self._prepared = prepared
         self._outcomes: dict[str, str] = {}
-        self._inner: Scope | None = None
 
     def written(self) -> Sequence[str]:
-        """The ids of the steps that have written."""
+        """The ids of the steps that have written what was not committed."""
         return [
             step.id
             for step in self._workflow.steps
             if self._outcomes.get(step.id) == SUCCESS
             and step.node.database is not None
+            and step.node.database not in self._scope.committed
             and step.node.may_write(step.parameters)
         ]
 
-    async def take(self, steps: Sequence[Step], *, blocking: bool) -> None:
+    async def take(self, steps: Sequence[Step], *, blocking: bool, has_turn: bool) -> None:
         """Run these steps, save those that are not due.
 
         :param blocking: whether this thread may block.
+        :param has_turn: whether whoever walks has the turn of the scope; functions then get the inner side of it.
         """
+        # Who has the turn hands it on to functions by an inner scope, which has turns of its own.
+        inner = self._scope.inner() if has_turn else self._scope
         for step in steps:
-            if not (step.inputs or step.gates) or self._is_due(step):
-                if step.handled:
-                    await self._attempt(step, blocking=blocking)
-                else:
-                    await self._perform(step, self._place(step))
+            if (step.inputs or step.gates) and not self._is_due(step):
+                continue
+            if step.handled:
+                await self._attempt(step, inner, blocking=blocking)
+            elif step.node.database is None:
+                await self._perform(step, inner)
+            elif has_turn:
+                await self._perform(step, self._scope)
+            else:
+                await self._perform_in_turn(step, blocking=blocking)
 
-    def _place(self, step: Step) -> Scope:
-        """The scope; for a function that runs while this walk has the turn, the inner side of it."""
-        if step.node.database is not None or step.node.waits:
-            return self._scope
-        self._inner = self._inner or self._scope.inner()
-        return self._inner
+    async def _perform_in_turn(self, step: Step, *, blocking: bool) -> None:
+        await self._scope.take_turn(blocking=blocking)
+        try:
+            await self._perform(step, self._scope)
+        finally:
+            self._scope.end_turn()
 
     async def _perform(self, step: Step, scope: Scope) -> None:
         try:
@@ -78,9 +92,9 @@ class Walk:
             raise
         self._outcomes[step.id] = SUCCESS
 
-    async def _attempt(self, step: Step, *, blocking: bool) -> None:
+    async def _attempt(self, step: Step, scope: Scope, *, blocking: bool) -> None:
         """Perform a step in a savepoint; its failure is an outcome if an edge takes it up."""
-        part = await self._place_of_attempt(step).part(blocking=blocking)
+        part = await scope.part(blocking=blocking)
         try:
             await self._perform(step, part)
         except BaseException as error:
@@ -88,19 +102,12 @@ class Walk:
                 await part.undo(blocking=blocking)
             except ScopeLost:
                 raise error from None
-            if isinstance(error, NEVER_HANDLED) or not isinstance(error, Exception):
+            if not isinstance(error, Exception) or _ends_the_scope(error):
                 raise
             if not self._is_taken_up(step, error):
                 raise
         else:
             await part.keep(blocking=blocking)
-
-    def _place_of_attempt(self, step: Step) -> Scope:
-        """Who walks in a thread has the turn already and hands it on; a function on the loop has to take it."""
-        if step.node.waits:
-            return self._scope
-        self._inner = self._inner or self._scope.inner()
-        return self._inner
 
     def _is_taken_up(self, step: Step, error: Exception) -> bool:
         self._outcomes[step.id] = FAILED
@@ -133,17 +140,19 @@ class Walk:
         for name, edges in step.inputs.items():
             for edge in reversed(edges):
                 if edge.live(self._outcomes, self._results):
-                    values[name] = self._read(edge.source, edge.output)
+                    values[name] = self._read(edge.source, cast("Path", edge.output))
                     break
         return values
 
-    def _read(self, source: str, path: Any) -> object:
+    def _read(self, source: str, path: Path) -> object:
         output = self._results[source]
-        try:
-            return path.read(output)
-        except MissingOutput:
-            if output.get("found") is False:
-                raise RecordNotFound(
-                    f"node {source!r} found no row, so that it has no {str(path)!r}"
-                ) from None
-            raise
+        if output.get("found") is False and path.root != "found":
+            raise RecordNotFound(f"node {source!r} found no row, so that it has no {str(path)!r}")
+        return path.read(output)
+
+
+def _ends_the_scope(error: BaseException) -> bool:
+    """Whether no edge may take it up; a run inside a function wraps what happened there."""
+    while isinstance(error, WorkflowExecutionError):
+        error = error.cause
+    return isinstance(error, NEVER_HANDLED)

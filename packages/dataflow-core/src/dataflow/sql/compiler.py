@@ -46,7 +46,7 @@ class _Parameters:
         return exp.Var(this=f"{MARK}{index}{MARK}")
 
     def compiled(
-        self, expression: Expression, model: Model, returned: Sequence[ModelField] | None, batch: bool = False
+        self, expression: Expression, returned: Sequence[ModelField] | None, batch: bool = False
     ) -> Compiled:
         positions: list[int] = []
 
@@ -89,8 +89,8 @@ def _all_fields(model: Model) -> tuple[ModelField, ...]:
     return tuple(model.fields.values())
 
 
-def _returning(fields: Sequence[ModelField]) -> exp.Returning:
-    return exp.Returning(expressions=[column(field) for field in fields])
+def _returning(model: Model, fields: Sequence[ModelField]) -> exp.Returning:
+    return exp.Returning(expressions=[column(model, field) for field in fields])
 
 
 def _select(
@@ -109,8 +109,8 @@ def _select(
     if where:
         query = query.where(Conditions(dialect, model, parameters.next).compile(where), copy=False)
     if counting:
-        return parameters.compiled(query.select(exp.Count(this=exp.Star()), copy=False), model, None)
-    query = query.select(*(column(field) for field in fields), copy=False)
+        return parameters.compiled(query.select(exp.Count(this=exp.Star()), copy=False), None)
+    query = query.select(*(column(model, field) for field in fields), copy=False)
     if order:
         query = query.order_by(*(_ordered(dialect, model, criterion) for criterion in order), copy=False)
     if limited:
@@ -119,33 +119,31 @@ def _select(
         query.set("limit", exp.Limit(expression=exp.Var(this=dialect.no_limit)))
     if skipping:
         query.set("offset", exp.Offset(expression=parameters.next(COUNT)))
-    return parameters.compiled(query, model, fields)
+    return parameters.compiled(query, fields)
 
 
 def _ordered(dialect: Dialect, model: Model, criterion: Order) -> Expression:
     field = model.field(criterion.field)
-    operand = dialect.ordered(column(field), field.type.kind)
+    operand = dialect.ordered(column(model, field), field.type.kind)
     return exp.Ordered(this=operand, desc=criterion.descending, nulls_first=not criterion.descending)
 
 
 def _insert(dialect: Dialect, model: Model, names: tuple[str, ...]) -> Compiled:
     parameters = _Parameters(dialect)
-    return parameters.compiled(
-        _insertion(model, names, parameters, _all_fields(model)), model, _all_fields(model)
-    )
+    return parameters.compiled(_insertion(model, names, parameters, _all_fields(model)), _all_fields(model))
 
 
 def _insert_many(dialect: Dialect, model: Model, names: tuple[str, ...], returning: bool) -> Compiled:
     parameters = _Parameters(dialect)
     returned = _all_fields(model) if returning else None
-    return parameters.compiled(_insertion(model, names, parameters, returned), model, returned, batch=True)
+    return parameters.compiled(_insertion(model, names, parameters, returned), returned, batch=True)
 
 
 def _insertion(
     model: Model, names: Sequence[str], parameters: _Parameters, returned: Sequence[ModelField] | None
 ) -> Expression:
     fields = [model.field(name) for name in names]
-    returning = None if returned is None else _returning(returned)
+    returning = None if returned is None else _returning(model, returned)
     if not fields:
         return exp.Insert(this=_table(model), default=True, returning=returning)
     return exp.Insert(
@@ -160,7 +158,7 @@ def _insertion(
 def _update(dialect: Dialect, model: Model, names: tuple[str, ...], where: Shape, limited: bool) -> Compiled:
     parameters = _Parameters(dialect)
     changes = [
-        exp.EQ(this=column(field), expression=parameters.next(field.type))
+        exp.EQ(this=exp.Column(this=identifier(field.column)), expression=parameters.next(field.type))
         for field in map(model.field, names)
     ]
     fields = _all_fields(model)
@@ -168,9 +166,9 @@ def _update(dialect: Dialect, model: Model, names: tuple[str, ...], where: Shape
         this=_table(model),
         expressions=changes,
         where=exp.Where(this=_touched(dialect, model, where, limited, parameters)),
-        returning=_returning(fields),
+        returning=_returning(model, fields),
     )
-    return parameters.compiled(update, model, fields)
+    return parameters.compiled(update, fields)
 
 
 def _delete(dialect: Dialect, model: Model, where: Shape, limited: bool) -> Compiled:
@@ -178,9 +176,9 @@ def _delete(dialect: Dialect, model: Model, where: Shape, limited: bool) -> Comp
     delete = exp.Delete(
         this=_table(model),
         where=exp.Where(this=_touched(dialect, model, where, limited, parameters)),
-        returning=_returning(model.key),
+        returning=_returning(model, model.key),
     )
-    return parameters.compiled(delete, model, model.key)
+    return parameters.compiled(delete, model.key)
 
 
 def _touched(
@@ -190,7 +188,7 @@ def _touched(
     condition = Conditions(dialect, model, parameters.next).compile(where)
     if not limited:
         return condition
-    keys = [column(field) for field in model.key]
+    keys = [column(model, field) for field in model.key]
     some = exp.Select(expressions=[key.copy() for key in keys]).from_(_table(model)).where(condition)
     some.set("limit", exp.Limit(expression=parameters.next(COUNT)))
     operand = keys[0] if len(keys) == 1 else exp.Tuple(expressions=keys)

@@ -25,7 +25,7 @@ COMPARISONS: dict[str, Callable[..., Expression]] = {
     "$lt": exp.LT,
     "$lte": exp.LTE,
 }
-OPPOSITES = {"$eq": "$ne", "$ne": "$eq", "$gt": "$lte", "$lte": "$gt", "$lt": "$gte", "$gte": "$lt"}
+OPPOSITES = {"$eq": "$ne", "$gt": "$lte", "$lte": "$gt", "$lt": "$gte", "$gte": "$lt"}
 
 
 def identifier(name: str) -> exp.Identifier:
@@ -33,9 +33,9 @@ def identifier(name: str) -> exp.Identifier:
     return exp.to_identifier(name, quoted=True)
 
 
-def column(field: ModelField) -> exp.Column:
-    """The column of a field."""
-    return exp.Column(this=identifier(field.column))
+def column(model: Model, field: ModelField) -> exp.Column:
+    """The column of a field, with its table: alone, SQLite would take a name that does not exist for a text."""
+    return exp.Column(this=identifier(field.column), table=identifier(model.table))
 
 
 class Conditions:
@@ -67,30 +67,31 @@ class Conditions:
 
     def _leaf(self, operator: str, field: ModelField, negated: bool) -> Expression:
         if operator == "null":
-            test: Expression = exp.Is(this=column(field), expression=exp.null())
+            test: Expression = exp.Is(this=column(self._model, field), expression=exp.null())
             return exp.Not(this=test) if negated else test
         if operator == "$in":
-            test = self._dialect.among(column(field), self._parameter(field.type, True), field.type)
-            return _or_null(exp.Not(this=test), field) if negated else test
-        if negated:
-            operator = OPPOSITES[operator]
-        test = self._comparison(operator, field)
-        # A leaf that was turned round, or that asks for something else, is true of what is not there.
-        return _or_null(test, field) if negated != (operator == "$ne" and not negated) else test
+            test = self._dialect.among(
+                column(self._model, field), self._parameter(field.type, True), field.type
+            )
+            return self._or_null(exp.Not(this=test), field) if negated else test
+        if not negated:
+            return self._comparison(operator, field)
+        # A leaf that was turned round is true of what is not there.
+        return self._or_null(self._comparison(OPPOSITES[operator], field), field)
+
+    def _or_null(self, test: Expression, field: ModelField) -> Expression:
+        if not field.nullable:
+            return test
+        is_null = exp.Is(this=column(self._model, field), expression=exp.null())
+        return exp.Paren(this=exp.Or(this=test, expression=is_null))
 
     def _comparison(self, operator: str, field: ModelField) -> Expression:
-        left: Expression = column(field)
+        left: Expression = column(self._model, field)
         right = self._parameter(field.type, False)
         if operator not in ("$eq", "$ne"):
             left = self._dialect.ordered(left, field.type.kind)
             right = self._dialect.ordered(right, field.type.kind)
         return COMPARISONS[operator](this=left, expression=right)
-
-
-def _or_null(test: Expression, field: ModelField) -> Expression:
-    if not field.nullable:
-        return test
-    return exp.Paren(this=exp.Or(this=test, expression=exp.Is(this=column(field), expression=exp.null())))
 
 
 def _all(parts: list[Expression]) -> Expression:

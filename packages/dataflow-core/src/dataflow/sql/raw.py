@@ -70,6 +70,9 @@ READING = frozenset({"select", "values", "with", "explain"})
 WRITING = frozenset(
     {TokenType.INSERT, TokenType.UPDATE, TokenType.DELETE, TokenType.REPLACE, TokenType.MERGE, TokenType.INTO}
 )
+CHANGING = frozenset(
+    {"create", "alter", "drop", "truncate", "reindex", "rename", "comment", "grant", "revoke"}
+)
 UNNAMED = frozenset({TokenType.PLACEHOLDER, TokenType.PARAMETER})
 
 
@@ -88,11 +91,13 @@ class RawShape(NamedTuple):
     :param pieces: the text between the parameters.
     :param names: the parameters, in the order of the text.
     :param writes: whether it may write.
+    :param changes_schema: whether it makes, changes or drops a table, an index or the like.
     """
 
     pieces: tuple[str, ...]
     names: tuple[str, ...]
     writes: bool
+    changes_schema: bool
 
 
 @lru_cache(maxsize=512)
@@ -125,7 +130,7 @@ def read_sql(grammar: str, sql: str) -> RawShape:
             raise ValidationError("SQLNode: bind values to names, such as :name, and give them in parameters")
     pieces.append(sql[position : tokens[-1].end + 1])
     writes = word not in READING or any(token.token_type in WRITING for token in tokens)
-    return RawShape(tuple(pieces), tuple(names), writes)
+    return RawShape(tuple(pieces), tuple(names), writes, word in CHANGING)
 
 
 def _names(colon: _Token, name: _Token) -> bool:
@@ -134,7 +139,7 @@ def _names(colon: _Token, name: _Token) -> bool:
 
 def compile_raw(dialect: Dialect, sql: str) -> Compiled:
     """Put the dialect's placeholders where the names are."""
-    pieces, names, _ = read_sql(dialect.grammar, sql)
+    pieces, names, *_ = read_sql(dialect.grammar, sql)
     text = pieces[0] + "".join(
         dialect.placeholder(position) + piece for position, piece in enumerate(pieces[1:], start=1)
     )

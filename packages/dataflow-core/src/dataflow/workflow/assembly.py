@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from dataflow.errors import DataFlowError, MissingValue, ValidationError, nearest
 from dataflow.nodes.contract import Node
 from dataflow.workflow.connections import Connection, read_connection
-from dataflow.workflow.graph import FAILED, SUCCESS, Edge, Prepared, Segment, Step, Workflow
+from dataflow.workflow.graph import FAILED, FAILURE_OUTPUTS, SUCCESS, Edge, Prepared, Segment, Step, Workflow
 
 if TYPE_CHECKING:
     from dataflow.execution.database import Database
 
 __all__ = ["assemble"]
 
-FAILURE_OUTPUTS = frozenset({"error", "error_type"})
 Nodes = Mapping[str, tuple[Node, Mapping[str, object]]]
 
 
@@ -54,6 +53,7 @@ def assemble(
         edges=tuple(edges),
         segments=tuple(_segments(ordered)),
         databases=databases,
+        models=tuple(dict.fromkeys(step.node.model for step in ordered if step.node.model is not None)),
         writes=any(step.node.may_write(step.parameters) for step in ordered),
         waits=any(step.node.waits for step in ordered)
         or not all(database.in_process for database in databases),

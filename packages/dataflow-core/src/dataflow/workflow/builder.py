@@ -39,6 +39,8 @@ class WorkflowBuilder:
     """
 
     def __init__(self, db: NodeSource | None = None) -> None:
+        if db is not None and not hasattr(db, "find_node"):
+            raise WorkflowError(f"WorkflowBuilder takes a DataFlow, not a {_kind(db)}")
         self._source = open_databases if db is None else db
         self._added: list[_Added] = []
         self._connections: list[Connection] = []

@@ -94,7 +94,7 @@ def _sql(step: Step) -> tuple[str | None, str]:
     except DataFlowError:
         unknown = ", ".join(step.inputs)
         return None, f"the statement depends on {unknown}" if unknown else "the statement depends on the run"
-    texts = [node.database.executor.compiled(statement.shape).sql for statement in _statements(prepared)]
+    texts = [node.database.executor.compile_once(statement.shape).sql for statement in _statements(prepared)]
     return "; ".join(texts), ""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflow.execution.database import Database
+from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node, Output
 from dataflow.workflow.conditions import Condition
 from dataflow.workflow.paths import Path
@@ -12,10 +13,12 @@ from dataflow.workflow.paths import Path
 if TYPE_CHECKING:
     from dataflow.workflow.explanation import Explanation
 
-__all__ = ["FAILED", "SUCCESS", "Edge", "Segment", "Step", "Workflow"]
+__all__ = ["FAILED", "FAILURE_OUTPUTS", "SUCCESS", "Edge", "Segment", "Step", "Workflow"]
 
 SUCCESS = "success"
 FAILED = "failed"
+FAILURE_OUTPUTS = frozenset({"error", "error_type"})
+OF_FAILURE = FAILURE_OUTPUTS | {"status"}
 
 
 class Edge(NamedTuple):
@@ -41,7 +44,11 @@ class Edge(NamedTuple):
     def handles_failure(self) -> bool:
         """Whether it can be live when its source has failed."""
         condition = self.condition
-        return condition is not None and "status" in condition.names and condition.possible(FAILED)
+        return (
+            condition is not None
+            and not condition.names.isdisjoint(OF_FAILURE)
+            and condition.possible(FAILED)
+        )
 
     def live(self, outcomes: Mapping[str, str], outputs: Mapping[str, Output]) -> bool:
         """Whether the source ran and ended as the edge wants it."""
@@ -81,11 +88,6 @@ class Step(NamedTuple):
     alone: bool
     lacking: str | None
 
-    @property
-    def depends(self) -> bool:
-        """Whether it needs to look at other nodes before it runs."""
-        return bool(self.inputs or self.gates)
-
 
 class Segment(NamedTuple):
     """Steps in a row that run in the same place.
@@ -107,6 +109,7 @@ class Workflow:
     :param edges: in the order in which they were added.
     :param segments: the steps, cut where an event loop has to change the place where they run.
     :param databases: those that its nodes work on.
+    :param models: those of its nodes.
     :param writes: whether a node may write.
     :param waits: whether it needs an event loop: a node is asynchronous, or a database is across the network.
     :param lacking: the ids of the steps that cannot run without parameters.
@@ -117,6 +120,7 @@ class Workflow:
     edges: tuple[Edge, ...]
     segments: tuple[Segment, ...]
     databases: tuple[Database, ...]
+    models: tuple[Model, ...]
     writes: bool
     waits: bool
     lacking: tuple[str, ...]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from dataflow.abc import BatchInsert, RawResult, Rows
-from dataflow.errors import ConnectionLost, DatabaseError, ScopeLost
+from dataflow.errors import ConnectionLost, ScopeLost
 from dataflow.execution.stepping import step
 from dataflow.sqlite.bulk.multi_values import insert_rows
 from dataflow.sqlite.errors import translate
@@ -57,14 +57,14 @@ class SQLiteConnection:
         try:
             return raw.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
-            raise self._translated(error) from error
+            raise translate(error) from error
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         raw = self._ready()
         try:
             return raw.execute(sql, parameters).rowcount
         except sqlite3.Error as error:
-            raise self._translated(error) from error
+            raise translate(error) from error
 
     async def rollback(self) -> None:
         raw = self._raw
@@ -82,7 +82,7 @@ class SQLiteConnection:
             cursor = raw.execute(sql, parameters)
             rows = cursor.fetchall()
         except sqlite3.Error as error:
-            raise self._translated(error) from error
+            raise translate(error) from error
         columns = tuple(column[0] for column in cursor.description or ())
         return RawResult(columns, rows, max(cursor.rowcount, 0))
 
@@ -91,7 +91,7 @@ class SQLiteConnection:
         try:
             return insert_rows(raw, batch, rows)
         except sqlite3.Error as error:
-            raise self._translated(error) from error
+            raise translate(error) from error
 
     async def offload(self, work: Coroutine[Any, Any, T]) -> T:
         worker = self._worker
@@ -127,9 +127,6 @@ class SQLiteConnection:
         if self._stopping:
             raise ScopeLost("the task that runs this was cancelled")
         return self._raw
-
-    def _translated(self, error: sqlite3.Error) -> DatabaseError:
-        return translate(error)
 
 
 def _settle(raw: sqlite3.Connection) -> None:

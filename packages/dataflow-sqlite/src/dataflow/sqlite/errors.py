@@ -27,6 +27,14 @@ UNIQUE_CODES = {
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
     sqlite3.SQLITE_CONSTRAINT_ROWID,
 }
+QUOTING_NO_VALUE = (
+    "no such ", "near ", "incomplete input", "unrecognized token", "ambiguous column", "table ", "index ", "view ",
+    "trigger ", "there is already", "duplicate column", "too many ", "wrong number of arguments", "misuse of",
+    "sub-select returns", "row value", "SELECTs to the left", "ORDER BY", "GROUP BY", "HAVING", "LIMIT", "datatype",
+    "Expression tree", "string or blob too big", "parser stack", "foreign key mismatch", "cannot ", "Cannot ",
+    "Incorrect number of bindings", "all VALUES must", "default value of column", "AUTOINCREMENT", "generated column",
+    "unknown ", "a JOIN", "no tables", "interrupted", "library routine", "out of memory", "malformed JSON",
+)  # fmt: skip
 NAMED_COLUMNS = re.compile(r"constraint failed: (.+)")
 
 SENTENCES: dict[int, tuple[type[DatabaseError], str]] = {
@@ -61,7 +69,9 @@ def translate(error: sqlite3.Error) -> DatabaseError:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         closed = "closed" in str(error)
-        return ConnectionLost("the connection is closed") if closed else QueryError(str(error))
+        return (
+            ConnectionLost("the connection is closed") if closed else QueryError(_without_values(str(error)))
+        )
     primary = code & 0xFF
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return _constraint(code, str(error))
@@ -72,7 +82,18 @@ def translate(error: sqlite3.Error) -> DatabaseError:
     if primary in SENTENCES:
         kind, sentence = SENTENCES[primary]
         return kind(sentence)
-    return QueryError(str(error))
+    return QueryError(_without_values(str(error)))
+
+
+def _without_values(message: str) -> str:
+    """SQLite's own words where they name the schema or the statement; others may quote a value."""
+    if message.startswith(QUOTING_NO_VALUE):
+        return message
+    if message.startswith("Could not decode to UTF-8"):
+        return (
+            "a stored text is not valid UTF-8; read the column as a blob, in a SQLNode with CAST(... AS BLOB)"
+        )
+    return "SQLite refused the statement; its own words, which may hold a value, are in the __cause__"
 
 
 def _constraint(code: int, message: str) -> IntegrityError:

@@ -36,7 +36,11 @@ class Worker:
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._jobs.put((future, loop, function))
-        return cast("T", await future)
+        try:
+            return cast("T", await future)
+        finally:
+            # The error of a job must not keep its frames, and these the error.
+            del future
 
     async def idle(self, hasten: Callable[[], None]) -> None:
         """Wait until whatever was asked for has ended, even if cancelled meanwhile.
