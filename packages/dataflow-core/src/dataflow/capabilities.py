@@ -8,18 +8,9 @@ __all__ = ["Capability"]
 class Capability(Enum):
     """Something that not every database can do.
 
-    >>> Capability.RETURNING.value
-    'returning'
+    >>> Capability.NAN.value
+    'nan'
     """
-
-    RETURNING = "returning"
-    """INSERT, UPDATE and DELETE give back the rows that they wrote."""
-
-    SAVEPOINTS = "savepoints"
-    """A part of a transaction can be undone alone."""
-
-    TRANSACTIONAL_DDL = "transactional_ddl"
-    """A failed change of the schema leaves nothing behind."""
 
     NAN = "nan"
     """Floating-point columns store NaN."""

@@ -33,7 +33,10 @@ class AsyncLocalRuntime:
     async def execute(
         self, workflow: Workflow, parameters: Mapping[str, Mapping[str, object]] | None = None
     ) -> tuple[Results, str]:
-        """Run a workflow; as :meth:`LocalRuntime.execute`. Where the task is cancelled, nothing has happened."""
+        """Run a workflow; as :meth:`LocalRuntime.execute`.
+
+        A run that is cancelled leaves nothing, unless the cancellation comes when its commit is already under way.
+        """
         check_workflow(workflow)
         run = Run(workflow, parameters)
         await run.on_loop(self._concurrency)

@@ -31,7 +31,7 @@ class SQLiteDialect:
 
     name = "sqlite"
     grammar = "sqlite"
-    capabilities = frozenset({Capability.RETURNING, Capability.SAVEPOINTS, Capability.TRANSACTIONAL_DDL})
+    capabilities: frozenset[Capability] = frozenset()
     in_process = True
     pool_size = CONNECTIONS_KEPT
     no_limit: str | None = "-1"
