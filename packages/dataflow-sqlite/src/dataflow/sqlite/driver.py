@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+import weakref
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from contextvars import copy_context
@@ -51,6 +52,8 @@ class SQLiteConnection:
             self._raw = _connect(self._options)
         except sqlite3.Error as error:
             raise translate(error) from error
+        # For a connection that nobody could return, as an interrupt tore its run apart.
+        weakref.finalize(self, self._raw.close).atexit = False
 
     async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
         raw = self._ready()

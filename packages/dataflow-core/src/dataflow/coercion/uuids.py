@@ -1,0 +1,30 @@
+"""Coercion to UUID, from objects or their text."""
+
+from typing import Any, cast
+
+from dataflow.coercion.refusals import Coercer, attempt, is_a, or_none, refusal
+from dataflow.errors import InvalidValue
+from dataflow.types import ColumnType
+
+__all__ = ["uuid_coercer"]
+
+
+def uuid_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+    kind: Any = column.python  # not imported here: only those who have a UUID pay for the module
+
+    def convert(value: object, where: str) -> object:
+        if is_a(value, str):
+            found = attempt(kind, value)
+            if found is None:
+                raise InvalidValue(f"{where}: expected UUID or its str form, got a str of another form")
+            return found
+        if not is_a(value, kind):
+            raise refusal(where, "UUID or its str form", value)
+        return kind(int=cast("Any", value).int)
+
+    other = or_none(convert, nullable, where)
+
+    def coerce(value: object) -> object:
+        return value if type(value) is kind else other(value)
+
+    return coerce
