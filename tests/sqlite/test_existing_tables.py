@@ -194,7 +194,11 @@ def test_an_unreadable_update_that_was_caught_in_a_transaction_is_undone_alone(
 
     with priced as db:
         asyncio.run(main())
-    assert query("SELECT * FROM products") == [(1, "before", STORED), (2, "b", "canary"), (3, "after", STORED)]
+    assert query("SELECT * FROM products") == [
+        (1, "before", STORED),
+        (2, "b", "canary"),
+        (3, "after", STORED),
+    ]
 
 
 def test_an_unreadable_update_that_a_function_catches_is_undone_alone(priced: DataFlow, query: Query) -> None:
@@ -224,10 +228,9 @@ def test_a_text_that_is_not_utf_8_is_told_without_its_value(file: Path, query: Q
         for call in (
             db.nodes.UserReadNode(id=1),
             db.nodes.UserListNode(),
-            db.nodes.UserUpdateNode(id=1, updates={"id": 5}),
             db.nodes.SQLNode(sql="SELECT name FROM users"),
         ):
-            with pytest.raises(DataFlowError, match="UTF-8|updates|id") as caught:
+            with pytest.raises(DataFlowError, match="UTF-8") as caught:
                 db.run_sync(call)
             assert "canary" not in str(caught.value)
         blob = db.run_sync(db.nodes.SQLNode(sql="SELECT CAST(name AS BLOB) AS name FROM users"))
@@ -292,8 +295,14 @@ def second_version(db: DataFlow, **changes: Any) -> None:
         ({"indexes": [Index("title", "code", name="by_title")]}, "by_title"),
         ({"indexes": [Index("-title", name="by_title")]}, "by_title"),
         ({"indexes": [Index("title", unique=True, name="by_title")]}, "by_title"),
-        ({"place": Annotated[int | None, ForeignKey("Room")]}, r"Book\.place \(books\.place\) refers to rooms, but its column to shel"),
-        ({"loose": Annotated[int | None, ForeignKey("Room")]}, r"Book\.loose \(books\.loose\) is a foreign key"),
+        (
+            {"place": Annotated[int | None, ForeignKey("Room")]},
+            r"Book\.place \(books\.place\) refers to rooms, but its column to shel",
+        ),
+        (
+            {"loose": Annotated[int | None, ForeignKey("Room")]},
+            r"Book\.loose \(books\.loose\) is a foreign key",
+        ),
         ({"code": str}, r"\(code\) is unique, but Book no longer says so"),
     ],
 )
@@ -416,7 +425,7 @@ def test_a_run_on_a_file_that_is_no_database_fails_as_a_run(steps: int, file: Pa
         class User:
             name: str
 
-        nodes = [("UserListNode", {})] * steps
+        nodes: list[tuple[str, dict[str, Any]]] = [("UserListNode", {})] * steps
         builder = WorkflowBuilder(db)
         for type, _ in nodes:
             builder.add_node(type)

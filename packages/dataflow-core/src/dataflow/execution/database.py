@@ -4,7 +4,7 @@ import logging
 import os
 import weakref
 from collections.abc import Collection, Sequence, Set
-from threading import Lock
+from threading import Lock, get_ident
 
 from dataflow.abc import Connection, Dialect
 from dataflow.capabilities import Capability
@@ -13,11 +13,13 @@ from dataflow.execution.executor import Executor
 from dataflow.execution.pool import WorkflowConnectionPool
 from dataflow.execution.schema_changes import additive_changes
 from dataflow.execution.semaphore import FairSemaphore
+from dataflow.execution.stepping import step
 from dataflow.model.schema import Model
 from dataflow.statements import SchemaChange
 
 __all__ = ["Database"]
 
+FORK_PATIENCE = 5.0
 log = logging.getLogger("dataflow.schema")
 
 
@@ -62,6 +64,8 @@ class Database:
         single_writer = Capability.CONCURRENT_WRITERS not in dialect.capabilities
         self._writer = FairSemaphore(1) if single_writer else None
         self._writing = ""
+        self._writing_thread: int | None = None
+        self._is_held_for_fork = False
 
     def add_model(self, model: Model) -> None:
         """Take a model up, in the place of an older one of its name; its table is looked at before the next run."""
@@ -82,12 +86,25 @@ class Database:
             self._settle({model}, set())
 
     def before_fork(self) -> None:
-        """In a parent that is about to fork: let go of what must not be inherited."""
+        """In a parent that is about to fork: let go of what must not be inherited.
+
+        A transaction that another thread writes is waited for, a moment: SQLite would tell the child for ever that
+        somebody writes.
+        """
+        if self._writer is not None and self.dialect.fork_closes and self._writing_thread != get_ident():
+            self._is_held_for_fork = step(self._writer.acquire(FORK_PATIENCE, blocking=True))
         self.pool.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        """Let others write again."""
+        if self._is_held_for_fork and self._writer is not None:
+            self._is_held_for_fork = False
+            self._writer.give_back()
 
     def after_fork(self) -> None:
         """In the child: nobody holds a connection or the turn to write; what was in memory stayed with the parent."""
         self.pool.forget()
+        self._is_held_for_fork = False
         if self._writer is not None:
             self._writer = FairSemaphore(1)
         if self.dialect.max_connections == 1 and self._migrate:
@@ -103,7 +120,7 @@ class Database:
             if connection is None:
                 writer.give_back()
             else:
-                self._writing = holder
+                self._writing, self._writing_thread = holder, get_ident()
         return connection
 
     async def borrow(self, holder: str, *, writes: bool, blocking: bool) -> Connection:
@@ -124,7 +141,7 @@ class Database:
                 writer.give_back()
             raise
         if writer is not None:
-            self._writing = holder
+            self._writing, self._writing_thread = holder, get_ident()
         return connection
 
     def give_back(self, connection: Connection, *, writes: bool) -> bool:
@@ -134,6 +151,7 @@ class Database:
         """
         kept = self.pool.put(connection)
         if writes and self._writer is not None:
+            self._writing_thread = None
             self._writer.give_back()
         return kept
 
@@ -209,10 +227,17 @@ def _before_fork() -> None:
         database.before_fork()
 
 
+def _after_fork_in_parent() -> None:
+    for database in tuple(_all_databases):
+        database.after_fork_in_parent()
+
+
 def _after_fork() -> None:
     for database in tuple(_all_databases):
         database.after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from dataflow.errors import ModelError
+from dataflow.errors import ModelError, SchemaMismatch
 from dataflow.execution.database import Database
 from dataflow.execution.scope import Scope
 from dataflow.model.schema import Model
@@ -17,10 +17,17 @@ async def prepare_database(
 
     :param needed: the models that are about to be used; what is wrong with others is told when they are.
     :raises ModelError: where the scope works on the database already, which then must not change under it.
+    :raises SchemaMismatch: where a table needs more than an addition.
     """
     if not scope.holds(database):
         await database.prepare(needed, blocking=blocking)
         return
+    misfits = [model.name for model in needed if model in database.refused]
+    if misfits:
+        raise SchemaMismatch(
+            f"{', '.join(misfits)}: the table does not fit the model; db.start() and the next run tell what is wrong. "
+            "dataflow-migrations plans such a change"
+        )
     late = [model.name for model in needed if model in database.unprepared]
     if late:
         raise ModelError(
