@@ -217,3 +217,36 @@ def test_a_child_leaves_the_parents_transaction_alone(file: Path) -> None:
         """,
         file,
     )
+
+
+def test_a_fork_does_not_wait_for_the_run_that_it_is_part_of(file: Path) -> None:
+    """Its own transaction ends after the fork only, in whichever thread the turn to write was taken."""
+    run(
+        """
+        import time
+
+        def fork():
+            started = time.perf_counter()
+            wait(child(lambda: None))
+            assert time.perf_counter() - started < 2
+
+        builder = WorkflowBuilder(db)
+        builder.add_node("ItemCreateNode", "make", {"name": "a"})
+        builder.add_node(fork, "fork")
+        builder.add_connection("make", "fork")
+        workflow = builder.build()
+
+        async def main():
+            await AsyncLocalRuntime().execute(workflow)
+            async with db.transaction():
+                await db.nodes.ItemCreateNode(name="b")
+                await asyncio.to_thread(fork)
+
+        LocalRuntime().execute(workflow)
+        asyncio.run(main())
+        assert names(db) == ["a", "a", "b"]
+        with db:
+            pass
+        """,
+        file,
+    )

@@ -126,6 +126,11 @@ def test_a_time_that_no_clock_can_wait_for_is_refused(seconds: Any) -> None:
         DataFlow("sqlite:///:memory:", pool_timeout=seconds)
 
 
+def test_a_parameter_may_be_called_self(db: DataFlow) -> None:
+    with pytest.raises(DataFlowError, match="self"):
+        db.run_sync(db.nodes.UserCreateNode(**{"self": 1}))
+
+
 # Failures, and which edges take them up
 
 

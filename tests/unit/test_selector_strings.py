@@ -184,3 +184,9 @@ def test_any_text_is_read_or_refused_before_any_sql(text: str) -> None:
         assert comparison.parameter.isidentifier()
         assert f":{comparison.parameter}" in text
         assert not comparison.field.startswith("$")
+
+
+@pytest.mark.parametrize("name", ["größe", "_x1", "A·", "℘", "a゙"])
+def test_a_name_of_python_needs_no_quotes(name: str) -> None:
+    assert name.isidentifier()
+    assert parse_selector(f"{name} = :a") == parse_selector(f'"{name}" = :a')

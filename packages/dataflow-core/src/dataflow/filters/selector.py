@@ -28,7 +28,6 @@ _FILTER_OPERATORS: Final = frozenset({"in", "like", "ilike", "between", "not"})
 _RESERVED: Final = frozenset({"and", "or", "not"})
 
 _SPACE: Final = re.compile(r"\s*")
-_WORD: Final = re.compile(r"[^\W\d]\w*")
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
 _OPERATOR: Final = re.compile(r"[=!<>]+")
 
@@ -141,7 +140,14 @@ class _Reader:
         )
 
     def _word(self) -> str:
-        return self._take(_WORD) or ""
+        """What stands here like a name: letters and digits, and the few marks more that Python lets a name hold."""
+        end = self._at
+        while end < len(self._text) and (
+            self._text[end].isalnum() or self._text[self._at : end + 1].isidentifier()
+        ):
+            end += 1
+        word, self._at = self._text[self._at : end], end
+        return word
 
     def _take(self, pattern: re.Pattern[str]) -> str | None:
         match = pattern.match(self._text, self._at)
