@@ -261,7 +261,15 @@ def comparable(expected: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@settings(settings.get_profile("few"), suppress_health_check=list(HealthCheck))
+@settings(
+    settings.get_profile("few"),
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.filter_too_much,
+        HealthCheck.function_scoped_fixture,
+    ],
+)
 @given(nodes())
 def test_a_runtime_does_what_the_interpreter_does(
     runtime: str, make_db: Any, graph: tuple[Node, ...]

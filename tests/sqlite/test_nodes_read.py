@@ -1,9 +1,8 @@
 """The ReadNode: how a row is selected, and what its output is."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
-
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 

@@ -62,7 +62,8 @@ GOLDEN: list[tuple[Statement, str]] = [
             offset=2,
             fields=("name",),
         ),
-        'SELECT "users"."name" FROM "users" ORDER BY "users"."age" DESC, DATAFLOW_DECIMAL("users"."price") ASC, "users"."id" ASC LIMIT ? OFFSET ?',
+        'SELECT "users"."name" FROM "users" ORDER BY "users"."age" DESC, '
+        'DATAFLOW_DECIMAL("users"."price") ASC, "users"."id" ASC LIMIT ? OFFSET ?',
     ),
     (Select(MODEL, counting=True), 'SELECT COUNT(*) FROM "users"'),
     (
@@ -77,13 +78,14 @@ GOLDEN: list[tuple[Statement, str]] = [
     ),
     (
         Update(MODEL, ("name",), ("a",), filtered({"name": "b"}), 2),
-        'UPDATE "users" SET "name" = ? WHERE "users"."id" IN (SELECT "users"."id" FROM "users" WHERE "users"."name" = ? LIMIT ?) '
-        f"RETURNING {ALL}",
+        'UPDATE "users" SET "name" = ? WHERE "users"."id" IN '
+        f'(SELECT "users"."id" FROM "users" WHERE "users"."name" = ? LIMIT ?) RETURNING {ALL}',
     ),
     (Delete(MODEL, filtered({"id": 1})), 'DELETE FROM "users" WHERE "users"."id" = ? RETURNING "users"."id"'),
     (
         Delete(MODEL, filtered({"name": "b"}), 2),
-        'DELETE FROM "users" WHERE "users"."id" IN (SELECT "users"."id" FROM "users" WHERE "users"."name" = ? LIMIT ?) RETURNING "users"."id"',
+        'DELETE FROM "users" WHERE "users"."id" IN '
+        '(SELECT "users"."id" FROM "users" WHERE "users"."name" = ? LIMIT ?) RETURNING "users"."id"',
     ),
     (Raw("SELECT :a, ':b', :a -- :c", {}), "SELECT ?, ':b', ?"),
 ]

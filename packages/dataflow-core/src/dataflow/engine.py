@@ -13,6 +13,7 @@ from dataflow.capabilities import Capability
 from dataflow.config import DataFlowConfig
 from dataflow.errors import ConfigurationError, ModelError, UnknownNode, nearest
 from dataflow.execution.database import Database
+from dataflow.execution.forks import watch_forks
 from dataflow.execution.pool import WorkflowConnectionPool
 from dataflow.execution.stepping import step
 from dataflow.model.declare import declare
@@ -250,7 +251,7 @@ def _database(name: str, url: DatabaseURL, config: DataFlowConfig) -> Database:
         dialect.connection, size, overflow, config.pool_timeout, fork_closes=dialect.fork_closes
     )
     migrate = config.auto_migrate and not config.existing_schema_mode
-    return Database(
+    database = Database(
         name,
         dialect,
         pool,
@@ -258,6 +259,8 @@ def _database(name: str, url: DatabaseURL, config: DataFlowConfig) -> Database:
         migrate=migrate,
         may_change_schema=not config.existing_schema_mode,
     )
+    watch_forks(database)
+    return database
 
 
 def _node_types(model: Model | None) -> Mapping[str, NodeType]:

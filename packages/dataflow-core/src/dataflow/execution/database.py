@@ -1,10 +1,8 @@
 """A database of an engine: its dialect, its connections, its models."""
 
 import logging
-import os
-import weakref
 from collections.abc import Collection, Sequence, Set
-from threading import Lock, get_ident
+from threading import Lock
 
 from dataflow.abc import Connection, Dialect
 from dataflow.capabilities import Capability
@@ -57,14 +55,12 @@ class Database:
         self.unsettled = False
         """Whether there are any of either."""
         self._lock = Lock()
-        _all_databases.add(self)
         self.may_change_schema = may_change_schema
         self._wait = wait
         self._migrate = migrate
         single_writer = Capability.CONCURRENT_WRITERS not in dialect.capabilities
         self._writer = FairSemaphore(1) if single_writer else None
         self._writing = ""
-        self._writing_thread: int | None = None
         self._is_held_for_fork = False
 
     def add_model(self, model: Model) -> None:
@@ -85,13 +81,15 @@ class Database:
                 del self.models[model.name]
             self._settle({model}, set())
 
-    def before_fork(self) -> None:
+    def before_fork(self, *, is_writing: bool) -> None:
         """In a parent that is about to fork: let go of what must not be inherited.
 
-        A transaction that another thread writes is waited for, a moment: SQLite would tell the child for ever that
+        A transaction that somebody else writes is waited for, a moment: SQLite would tell the child for ever that
         somebody writes.
+
+        :param is_writing: whether whoever forks has the turn to write.
         """
-        if self._writer is not None and self.dialect.fork_closes and self._writing_thread != get_ident():
+        if self._writer is not None and self.dialect.fork_closes and not is_writing:
             self._is_held_for_fork = step(self._writer.acquire(FORK_PATIENCE, blocking=True))
         self.pool.before_fork()
 
@@ -120,7 +118,7 @@ class Database:
             if connection is None:
                 writer.give_back()
             else:
-                self._writing, self._writing_thread = holder, get_ident()
+                self._writing = holder
         return connection
 
     async def borrow(self, holder: str, *, writes: bool, blocking: bool) -> Connection:
@@ -141,7 +139,7 @@ class Database:
                 writer.give_back()
             raise
         if writer is not None:
-            self._writing, self._writing_thread = holder, get_ident()
+            self._writing = holder
         return connection
 
     def give_back(self, connection: Connection, *, writes: bool) -> bool:
@@ -151,7 +149,6 @@ class Database:
         """
         kept = self.pool.put(connection)
         if writes and self._writer is not None:
-            self._writing_thread = None
             self._writer.give_back()
         return kept
 
@@ -217,27 +214,3 @@ class Database:
                 except (SchemaMismatch, ModelError):
                     refused.add(model)
         return changes, refused
-
-
-_all_databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
-
-
-def _before_fork() -> None:
-    for database in tuple(_all_databases):
-        database.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for database in tuple(_all_databases):
-        database.after_fork_in_parent()
-
-
-def _after_fork() -> None:
-    for database in tuple(_all_databases):
-        database.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork
-    )

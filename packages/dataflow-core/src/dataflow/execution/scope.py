@@ -214,7 +214,9 @@ class Scope:
         :raises ScopeLost: where a part that failed could not be undone.
         """
         if self._transaction.broken:
-            raise ScopeLost("a part of the transaction could not be undone; nothing of it was kept")
+            raise ScopeLost(
+                "a part of the transaction was cancelled or could not be undone; nothing of it was kept"
+            )
         for database, held in self._transaction.held.items():
             if held.begun:
                 await self._send(database, "COMMIT", blocking)

@@ -113,7 +113,7 @@ class NodeHandle:
         self.__dataflow_node__ = node
         self.__name__ = node.name
 
-    def __call__(self, **parameters: object) -> NodeCall:
+    def __call__(self, /, **parameters: object) -> NodeCall:
         return NodeCall(self.__dataflow_node__, parameters)
 
     def __repr__(self) -> str:

@@ -23,7 +23,7 @@ from dataflow.sqlite.worker import Worker
 __all__ = ["SQLiteConnection"]
 
 T = TypeVar("T")
-STATEMENTS_KEPT = 512
+STATEMENTS_KEPT = 128
 
 
 class SQLiteConnection:

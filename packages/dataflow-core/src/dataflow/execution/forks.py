@@ -1,0 +1,36 @@
+"""Forks: the parent lets go of what a child must not inherit, and the child begins with nothing."""
+
+import os
+import weakref
+
+from dataflow.execution.database import Database
+from dataflow.execution.scope import current_scope
+
+__all__ = ["watch_forks"]
+
+_databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
+
+
+def watch_forks(database: Database) -> None:
+    """Look after a database when the process forks."""
+    _databases.add(database)
+
+
+def _before() -> None:
+    scope = current_scope.get()
+    for database in tuple(_databases):
+        database.before_fork(is_writing=scope is not None and scope.holds(database))
+
+
+def _after_in_parent() -> None:
+    for database in tuple(_databases):
+        database.after_fork_in_parent()
+
+
+def _after_in_child() -> None:
+    for database in tuple(_databases):
+        database.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
