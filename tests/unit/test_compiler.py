@@ -10,7 +10,7 @@ import pytest
 from dataflow import DataFlow, DataFlowConfig
 from dataflow.execution.executor import SHAPES_KEPT, Executor
 from dataflow.filters.mongo import read_filter
-from dataflow.model import declare
+from dataflow.model.declare import declare
 from dataflow.sql.compiler import compile_shape
 from dataflow.sqlite.dialect import SQLiteDialect
 from dataflow.statements import Delete, Insert, InsertMany, Order, Raw, Select, Statement, Update, Where

@@ -9,7 +9,7 @@ from dataflow import DataFlowConfig
 from dataflow.errors import PluginError, QueryError, UniqueViolation
 from dataflow.execution.executor import Executor
 from dataflow.execution.stepping import step
-from dataflow.model import declare
+from dataflow.model.declare import declare
 from dataflow.sqlite.dialect import SQLiteDialect
 from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dataflow import DataFlow, Field
 from dataflow.errors import InvalidValue, UnknownName, ValidationError
 from dataflow.filters.mongo import read_filter
-from dataflow.model import declare
+from dataflow.model.declare import declare
 
 Row = Mapping[str, Any]
 Document = Mapping[str, Any]

@@ -13,7 +13,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from dataflow.errors import InvalidValue, MissingPlugin, ModelError, UnknownName, UnknownOption
-from dataflow.model import MISSING, Field, ForeignKey, Index, Model, declare, utcnow
+from dataflow.model.declare import declare
+from dataflow.model.field import MISSING, Field, ForeignKey, Index, utcnow
+from dataflow.model.schema import Model
 from dataflow.types import ColumnType, Kind
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dataflow.errors import ModelError
-from dataflow.model import MISSING, Field, FieldOptions, ForeignKey, Index, utcnow
+from dataflow.model.field import MISSING, Field, FieldOptions, ForeignKey, Index, utcnow
 
 
 def test_field_only_holds_what_it_was_given() -> None:

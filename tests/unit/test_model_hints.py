@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import pytest
 
 from dataflow.errors import ModelError
-from dataflow.model import Field, declare
+from dataflow.model.declare import declare
+from dataflow.model.field import Field
 from dataflow.types import Kind
 
 if TYPE_CHECKING:

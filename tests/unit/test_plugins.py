@@ -172,7 +172,7 @@ def test_a_scheme_of_nobody_suggests_no_package() -> None:
 
 
 def test_a_plugin_can_add_nodes_to_every_model(install: Install) -> None:
-    from dataflow.model import declare
+    from dataflow.model.declare import declare
     from dataflow.nodes.listing import ListNode
 
     def nodes(model: Any) -> list[NodeType]:

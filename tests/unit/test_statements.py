@@ -2,7 +2,8 @@
 
 import pytest
 
-from dataflow.model import Model, declare
+from dataflow.model.declare import declare
+from dataflow.model.schema import Model
 from dataflow.statements import (
     EVERYTHING,
     NOTHING,

@@ -1,6 +1,5 @@
 """The database object: models on one side, nodes and connections on the other."""
 
-import logging
 import sys
 import weakref
 from collections.abc import Collection, Mapping
@@ -16,9 +15,7 @@ from dataflow.execution.database import Database
 from dataflow.execution.forks import watch_forks
 from dataflow.execution.pool import WorkflowConnectionPool
 from dataflow.execution.stepping import step
-from dataflow.model.declare import declare
-from dataflow.model.finite import without_nan
-from dataflow.model.hints import quotes_hints
+from dataflow.logs import logger
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node, Output
 from dataflow.nodes.registry import open_databases
@@ -30,7 +27,6 @@ from dataflow.workflow.builder import WorkflowBuilder
 __all__ = ["DataFlow", "Nodes"]
 
 Class = TypeVar("Class", bound=type)
-log = logging.getLogger("dataflow.engine")
 
 
 class DataFlow:
@@ -67,7 +63,7 @@ class DataFlow:
         self._global = _node_types(None)
         open_databases.add(self)
         for decision in self.config.decisions:
-            log.info("%s", decision)
+            logger("dataflow.engine").info("%s", decision)
 
     def model(self, cls: Class) -> Class:
         """Make a table and its nodes of a class with type hints.
@@ -77,6 +73,10 @@ class DataFlow:
 
         :raises ModelError: for whatever cannot become a table.
         """
+        from dataflow.model.declare import declare
+        from dataflow.model.finite import without_nan
+        from dataflow.model.hints import quotes_hints
+
         if not isinstance(cast("object", cls), type):
             raise ModelError(f"model decorates a class, not a {type(cls).__name__}")
         implied = not self.config.existing_schema_mode

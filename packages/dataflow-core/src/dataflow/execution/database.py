@@ -1,6 +1,5 @@
 """A database of an engine: its dialect, its connections, its models."""
 
-import logging
 from collections.abc import Collection, Sequence, Set
 from threading import Lock
 
@@ -12,13 +11,13 @@ from dataflow.execution.pool import WorkflowConnectionPool
 from dataflow.execution.schema_changes import additive_changes
 from dataflow.execution.semaphore import FairSemaphore
 from dataflow.execution.stepping import step
+from dataflow.logs import logger
 from dataflow.model.schema import Model
 from dataflow.statements import SchemaChange
 
 __all__ = ["Database"]
 
 FORK_PATIENCE = 5.0
-log = logging.getLogger("dataflow.schema")
 
 
 class Database:
@@ -190,7 +189,7 @@ class Database:
             changes, refused = await self._changes(connection, models, needed)
             for change in changes:
                 statement = self.dialect.ddl(change)
-                log.info("%s: %s", self.name, statement)
+                logger("dataflow.schema").info("%s: %s", self.name, statement)
                 await connection.execute(statement)
             await connection.execute("COMMIT")
         except BaseException:

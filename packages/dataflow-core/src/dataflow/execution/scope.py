@@ -1,6 +1,5 @@
 """A unit of work: one connection per database, one transaction on each, all or nothing."""
 
-import logging
 from collections.abc import Coroutine, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -9,10 +8,10 @@ from dataflow.abc import Connection
 from dataflow.errors import ScopeLost, TransactionClosed, WorkflowError
 from dataflow.execution.database import Database
 from dataflow.execution.semaphore import FairSemaphore
+from dataflow.logs import logger
 
 __all__ = ["Scope", "current_scope"]
 
-log = logging.getLogger("dataflow.connections")
 
 current_scope: ContextVar["Scope | None"] = ContextVar("dataflow_scope", default=None)
 """The unit of work that database calls of this task or thread belong to."""
@@ -243,7 +242,7 @@ class Scope:
                 if held.begun:
                     await _run(database, connection, connection.rollback(), blocking)
             except Exception as error:
-                log.warning(
+                logger("dataflow.connections").warning(
                     "%s: a connection that could not be rolled back was closed: %s", database.name, error
                 )
                 await connection.close()

@@ -1,7 +1,6 @@
 """Functions that block, kept off the event loop."""
 
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
 from threading import Thread
@@ -21,6 +20,7 @@ async def in_thread(scope: Scope, work: Coroutine[Any, Any, None]) -> None:
     Where it is cancelled, the scope is, and the thread has ended when this returns.
     """
     import asyncio
+    from concurrent.futures import Future
 
     # In a list that is emptied at the end: the error of a run must not keep its frames, and these the error.
     outcome: list[Future[None]] = [Future()]

@@ -1,12 +1,14 @@
 """Reading connections: which of their words are nodes, which are outputs and inputs."""
 
 from collections.abc import Callable, Collection
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dataflow.errors import WorkflowError, nearest
-from dataflow.workflow.conditions import Condition
 from dataflow.workflow.graph import Edge
 from dataflow.workflow.paths import parse_path
+
+if TYPE_CHECKING:
+    from dataflow.workflow.conditions import Condition
 
 __all__ = ["Connection", "read_connection"]
 
@@ -36,10 +38,17 @@ def read_connection(
             raise WorkflowError(f"there is no node {id!r}{nearest(id, ids)}")
     if source == target:
         raise WorkflowError(f"{source!r} is connected to itself")
-    condition = None if connection.condition is None else Condition.parse(connection.condition)
+    condition = None if connection.condition is None else _condition(connection.condition)
     if input == "input" and not accepts(target, input):
         output = input = None
     return Edge(source, target, None if output is None else parse_path(output), input, condition)
+
+
+def _condition(text: str) -> "Condition":
+    # Most workflows have none, and the reader takes a moment to import.
+    from dataflow.workflow.conditions import Condition
+
+    return Condition.parse(text)
 
 
 def _split(names: tuple[str, ...], ids: Collection[str]) -> tuple[str, str, str | None, str | None]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dataflow.execution.database import Database
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node, Output
-from dataflow.workflow.conditions import Condition
 from dataflow.workflow.paths import Path
 
 if TYPE_CHECKING:
+    from dataflow.workflow.conditions import Condition
     from dataflow.workflow.explanation import Explanation
 
 __all__ = ["FAILED", "FAILURE_OUTPUTS", "SUCCESS", "Edge", "Segment", "Step", "Workflow"]
@@ -33,7 +33,7 @@ class Edge(NamedTuple):
     target: str
     output: Path | None = None
     input: str | None = None
-    condition: Condition | None = None
+    condition: "Condition | None" = None
 
     @property
     def gates(self) -> bool:
