@@ -65,17 +65,7 @@ class Executor:
         return statement
 
     async def records(self, connection: Connection, statement: OfRows) -> Records:
-        """Run a statement and return its rows as dicts."""
-        compiled, rows = await self._rows(connection, statement)
-        return _mapped(compiled, rows, statement.model)
-
-    async def count(self, connection: Connection, statement: Select) -> int:
-        """Run a counting statement."""
-        _, rows = await self._rows(connection, statement)
-        count: int = rows[0][0]
-        return count
-
-    async def _rows(self, connection: Connection, statement: OfRows) -> tuple[Compiled, Rows]:
+        """Run a statement and return its rows as dicts; of one that counts, a row with its ``count``."""
         if self._interceptors:
             statement = cast("OfRows", self.rewritten(statement))
         values = statement.values
@@ -83,7 +73,7 @@ class Executor:
         bind = compiled.bind
         work = connection.fetch(compiled.sql, values if bind is None else bind(values))
         rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
-        return compiled, rows
+        return _mapped(compiled, rows, statement.model)
 
     async def insert_many(self, connection: Connection, statement: InsertMany) -> Inserted:
         """Insert rows batch by batch; only one batch is in memory, unless the rows are wanted back."""

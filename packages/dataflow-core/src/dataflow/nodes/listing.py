@@ -59,10 +59,10 @@ class ListNode(ModelNode):
     async def run(self, scope: Place, prepared: Select) -> Output:
         database = self.database
         connection = await scope.connection(database)
-        if prepared.counting:
-            count = await database.executor.count(connection, prepared)
-            return {"records": [], "count": count, "result": count}
         records = await database.executor.records(connection, prepared)
+        if prepared.counting:
+            count = records[0]["count"]
+            return {"records": [], "count": count, "result": count}
         return {"records": records, "count": len(records), "result": records}
 
     def _equal(self, name: str, value: object) -> Where:

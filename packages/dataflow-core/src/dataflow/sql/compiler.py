@@ -20,6 +20,7 @@ __all__ = ["compile_shape"]
 MARK = "\x00"
 MARKED = re.compile(f"{MARK}(\\d+){MARK}")
 COUNT = ColumnType(Kind.INTEGER, int)
+COUNTED = (("count", None),)
 
 
 def compile_shape(dialect: Dialect, shape: Shape) -> Compiled:
@@ -109,7 +110,8 @@ def _select(
     if where:
         query = query.where(Conditions(dialect, model, parameters.next).compile(where), copy=False)
     if counting:
-        return parameters.compiled(query.select(exp.Count(this=exp.Star()), copy=False), None)
+        number = query.select(exp.Count(this=exp.Star()), copy=False)
+        return parameters.compiled(number, None)._replace(map_row=row_mapper(COUNTED), columns=COUNTED)
     query = query.select(*(column(model, field) for field in fields), copy=False)
     if order:
         query = query.order_by(*(_ordered(dialect, model, criterion) for criterion in order), copy=False)

@@ -12,7 +12,8 @@ class Results(dict[str, Any]):
     results meets nodes only.
     """
 
-    execution_time = 0.0
+    __slots__ = ("execution_time",)
+    execution_time: float
 
     def __missing__(self, name: str) -> float:
         if name == "execution_time":
