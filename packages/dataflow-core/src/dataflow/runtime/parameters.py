@@ -24,28 +24,24 @@ def prepare_given(workflow: Workflow, parameters: Parameters) -> dict[str, Any]:
         raise ValidationError("the parameters of a run are a dict of dicts: {'node id': {'name': value}}")
     steps = workflow.by_id
     prepared: dict[str, Any] = {}
+    for id in workflow.lacking:
+        if id not in parameters:
+            parameters = {**parameters, id: {}}
     for id, given in parameters.items():
         step = steps.get(id)
         if step is None:
             raise UnknownName("node", id, "the workflow", steps)
         if type(given) is not dict and not isinstance(cast("object", given), Mapping):
             raise ValidationError(f"the parameters of {id!r} are a dict, not {type(given).__name__}")
-        _prepare(step, given, prepared)
-    for id in workflow.lacking:
-        if id not in parameters:
-            _prepare(steps[id], {}, prepared)
+        values = {**step.parameters, **given} if step.parameters else given
+        try:
+            if step.inputs:
+                _check_beside_inputs(step, given, values)
+            else:
+                prepared[id] = step.node.prepare(values)
+        except DataFlowError as error:
+            raise WorkflowExecutionError(id, error, Results(), ()) from error
     return prepared
-
-
-def _prepare(step: Step, given: Mapping[str, object], prepared: dict[str, Any]) -> None:
-    parameters = {**step.parameters, **given} if step.parameters else given
-    try:
-        if step.inputs:
-            _check_beside_inputs(step, given, parameters)
-        else:
-            prepared[step.id] = step.node.prepare(parameters)
-    except DataFlowError as error:
-        raise WorkflowExecutionError(step.id, error, Results(), ()) from error
 
 
 def _check_beside_inputs(step: Step, given: Mapping[str, object], parameters: Mapping[str, object]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Coroutine
 from contextlib import suppress
-from os import urandom
 from time import perf_counter
 from typing import Any
 
@@ -10,6 +9,7 @@ from dataflow.errors import ScopeLost, WorkflowExecutionError
 from dataflow.execution.database import Database
 from dataflow.execution.scope import Scope, current_scope
 from dataflow.runtime.alone import run_alone
+from dataflow.runtime.ids import new_run_id
 from dataflow.runtime.parameters import Parameters, prepare_given
 from dataflow.runtime.preparation import prepare_database
 from dataflow.runtime.threads import in_thread
@@ -36,7 +36,7 @@ class Run:
     __slots__ = ("_outer", "_parameters", "_prepared", "_workflow", "id", "results")
 
     def __init__(self, workflow: Workflow, parameters: Parameters | None) -> None:
-        self.id = urandom(16).hex()
+        self.id = new_run_id()
         self.results = Results()
         self._workflow = workflow
         self._parameters = NOTHING if parameters is None else parameters
