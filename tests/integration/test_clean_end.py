@@ -156,11 +156,13 @@ CLOSING = {
     "a task is still running when the loop ends": """
         db = make_db()
         async def main():
+            began = asyncio.Event()
             async def forever():
                 while True:
                     await AsyncLocalRuntime().execute(workflow(db))
+                    began.set()
             task = asyncio.create_task(forever())
-            await asyncio.sleep(0.05)
+            await began.wait()
         asyncio.run(main())
         asyncio.run(db.close())
         check()
@@ -396,13 +398,11 @@ def test_what_runs_when_it_is_closed_ends_well_and_then_all_is_gone(make_db: Any
         builder.add_connection("hold", "after")
         run = asyncio.create_task(AsyncLocalRuntime().execute(builder.build()))
         await begun.wait()
-        closing = asyncio.create_task(db.close())
-        await asyncio.sleep(0.02)
+        await db.close()
         with pytest.raises(DataFlowError, match="closed"):
             await db.nodes.ItemListNode()
         go_on.set()
         results, _ = await run
-        await closing
         assert results["after"]["name"] == "b"
         assert not threads()
         assert not open_files(file)
