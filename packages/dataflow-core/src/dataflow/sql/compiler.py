@@ -1,24 +1,21 @@
 """Compiles the shape of a statement into SQL, with sqlglot. It runs once per shape; nothing here is on the hot path."""
 
-import re
 from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 from sqlglot.expressions import Expression
 
-from dataflow.abc import BatchInsert, Convert, Dialect
+from dataflow.abc import Dialect
 from dataflow.model.schema import Model, ModelField
-from dataflow.sql.compiled import Compiled, bind_in_order, row_mapper
+from dataflow.sql.compiled import Compiled, row_mapper
 from dataflow.sql.conditions import Conditions, column, identifier
+from dataflow.sql.parameters import Parameters
 from dataflow.sql.raw import compile_raw
 from dataflow.statements import Order, Shape
 from dataflow.types import ColumnType, Kind
 
 __all__ = ["compile_shape"]
 
-# A placeholder while the text is being made: no name can hold this character.
-MARK = "\x00"
-MARKED = re.compile(f"{MARK}(\\d+){MARK}")
 COUNT = ColumnType(Kind.INTEGER, int)
 COUNTED = (("count", None),)
 
@@ -26,60 +23,6 @@ COUNTED = (("count", None),)
 def compile_shape(dialect: Dialect, shape: Shape) -> Compiled:
     """Make the SQL for the shape of a statement."""
     return COMPILERS[str(shape[0])](dialect, *shape[1:])
-
-
-class _Parameters:
-    """Numbers the values of a statement in the order in which the statement lists them."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-        self._encoders: dict[int, Convert] = {}
-        self._count = 0
-
-    def next(self, type: ColumnType, many: bool = False) -> Expression:
-        index = self._count
-        self._count += 1
-        encode = self._dialect.codec(type).encode
-        if many:
-            encode = _packed(self._dialect.pack(type), encode)
-        if encode is not None:
-            self._encoders[index] = encode
-        return exp.Var(this=f"{MARK}{index}{MARK}")
-
-    def compiled(
-        self, expression: Expression, returned: Sequence[ModelField] | None, batch: bool = False
-    ) -> Compiled:
-        positions: list[int] = []
-
-        def placeholder(match: re.Match[str]) -> str:
-            positions.append(int(match[1]))
-            return self._dialect.placeholder(len(positions))
-
-        marked = expression.sql(self._dialect.grammar)
-        text = MARKED.sub(placeholder, marked)
-        columns = tuple((field.name, self._dialect.codec(field.type).decode) for field in returned or ())
-        mapper = row_mapper(columns) if columns else None
-        bind = bind_in_order(positions, self._encoders)
-        if not batch:
-            return Compiled(text, bind, mapper, columns)
-        if not self._count:
-            return Compiled(text, bind, mapper, columns, BatchInsert(text, "", "", 0, returned is not None))
-        head, row, tail = _split_values(marked)
-        pieces = BatchInsert(head, MARKED.sub(placeholder, row), tail, self._count, returned is not None)
-        return Compiled(text, bind, mapper, columns, pieces)
-
-
-def _packed(pack: Convert, encode: Convert | None) -> Convert:
-    if encode is None:
-        return pack
-    return lambda members: pack([encode(member) for member in members])
-
-
-def _split_values(marked: str) -> tuple[str, str, str]:
-    """An INSERT of one row as the text before the row, the row with its parentheses, and the text after it."""
-    start = marked.index(MARK) - 1
-    end = marked.rindex(MARK) + 2
-    return marked[:start], marked[start:end], marked[end:]
 
 
 def _table(model: Model) -> exp.Table:
@@ -104,7 +47,7 @@ def _select(
     names: tuple[str, ...] | None,
     counting: bool,
 ) -> Compiled:
-    parameters = _Parameters(dialect)
+    parameters = Parameters(dialect)
     fields = _all_fields(model) if names is None else tuple(model.field(name) for name in names)
     query = exp.Select().from_(_table(model))
     if where:
@@ -131,18 +74,18 @@ def _ordered(dialect: Dialect, model: Model, criterion: Order) -> Expression:
 
 
 def _insert(dialect: Dialect, model: Model, names: tuple[str, ...]) -> Compiled:
-    parameters = _Parameters(dialect)
+    parameters = Parameters(dialect)
     return parameters.compiled(_insertion(model, names, parameters, _all_fields(model)), _all_fields(model))
 
 
 def _insert_many(dialect: Dialect, model: Model, names: tuple[str, ...], returning: bool) -> Compiled:
-    parameters = _Parameters(dialect)
+    parameters = Parameters(dialect)
     returned = _all_fields(model) if returning else None
     return parameters.compiled(_insertion(model, names, parameters, returned), returned, batch=True)
 
 
 def _insertion(
-    model: Model, names: Sequence[str], parameters: _Parameters, returned: Sequence[ModelField] | None
+    model: Model, names: Sequence[str], parameters: Parameters, returned: Sequence[ModelField] | None
 ) -> Expression:
     fields = [model.field(name) for name in names]
     returning = None if returned is None else _returning(model, returned)
@@ -158,7 +101,7 @@ def _insertion(
 
 
 def _update(dialect: Dialect, model: Model, names: tuple[str, ...], where: Shape, limited: bool) -> Compiled:
-    parameters = _Parameters(dialect)
+    parameters = Parameters(dialect)
     changes = [
         exp.EQ(this=exp.Column(this=identifier(field.column)), expression=parameters.next(field.type))
         for field in map(model.field, names)
@@ -174,7 +117,7 @@ def _update(dialect: Dialect, model: Model, names: tuple[str, ...], where: Shape
 
 
 def _delete(dialect: Dialect, model: Model, where: Shape, limited: bool) -> Compiled:
-    parameters = _Parameters(dialect)
+    parameters = Parameters(dialect)
     delete = exp.Delete(
         this=_table(model),
         where=exp.Where(this=_touched(dialect, model, where, limited, parameters)),
@@ -184,7 +127,7 @@ def _delete(dialect: Dialect, model: Model, where: Shape, limited: bool) -> Comp
 
 
 def _touched(
-    dialect: Dialect, model: Model, where: Shape, limited: bool, parameters: _Parameters
+    dialect: Dialect, model: Model, where: Shape, limited: bool, parameters: Parameters
 ) -> Expression:
     """The condition itself, or the keys of at most so many rows that meet it."""
     condition = Conditions(dialect, model, parameters.next).compile(where)

@@ -1,0 +1,81 @@
+"""The parameters of a statement while its SQL is made: placeholders, encoders, and the order of both."""
+
+import re
+from collections.abc import Sequence
+
+from sqlglot import exp
+from sqlglot.expressions import Expression
+
+from dataflow.abc import BatchInsert, Convert, Dialect
+from dataflow.model.schema import ModelField
+from dataflow.sql.compiled import Compiled, bind_in_order, row_mapper
+from dataflow.types import ColumnType
+
+__all__ = ["Parameters"]
+
+# A placeholder while the text is being made: no name can hold this character.
+MARK = "\x00"
+MARKED = re.compile(f"{MARK}(\\d+){MARK}")
+
+
+class Parameters:
+    """Numbers the values of a statement in the order in which the statement lists them."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._encoders: dict[int, Convert] = {}
+        self._count = 0
+
+    def next(self, type: ColumnType, many: bool = False) -> Expression:
+        """The placeholder for the next value.
+
+        :param many: whether that value is a list of this type, which travels as one parameter.
+        """
+        index = self._count
+        self._count += 1
+        encode = self._dialect.codec(type).encode
+        if many:
+            encode = _packed(self._dialect.pack(type), encode)
+        if encode is not None:
+            self._encoders[index] = encode
+        return exp.Var(this=f"{MARK}{index}{MARK}")
+
+    def compiled(
+        self, expression: Expression, returned: Sequence[ModelField] | None, batch: bool = False
+    ) -> Compiled:
+        """The text of an expression that holds those placeholders.
+
+        :param returned: the fields that each row brings; None where it brings no rows.
+        :param batch: whether it is the insertion of one row, to be repeated for many.
+        """
+        positions: list[int] = []
+
+        def placeholder(match: re.Match[str]) -> str:
+            positions.append(int(match[1]))
+            return self._dialect.placeholder(len(positions))
+
+        marked = expression.sql(self._dialect.grammar)
+        text = MARKED.sub(placeholder, marked)
+        columns = tuple((field.name, self._dialect.codec(field.type).decode) for field in returned or ())
+        mapper = row_mapper(columns) if columns else None
+        bind = bind_in_order(positions, self._encoders)
+        if not batch:
+            return Compiled(text, bind, mapper, columns)
+        if not self._count:
+            return Compiled(text, bind, mapper, columns, BatchInsert(text, "", "", 0, returned is not None))
+        head, row, tail = _split_values(marked)
+        pieces = BatchInsert(head, MARKED.sub(placeholder, row), tail, self._count, returned is not None)
+        return Compiled(text, bind, mapper, columns, pieces)
+
+
+def _packed(pack: Convert, encode: Convert | None) -> Convert:
+    if encode is None:
+        return pack
+    return lambda members: pack([encode(member) for member in members])
+
+
+def _split_values(marked: str) -> tuple[str, str, str]:
+    """An INSERT of one row as the text before the row, the row with its parentheses, and the text after it."""
+    start = marked.index(MARK) - 1
+    end = marked.rindex(MARK) + 2
+    return marked[:start], marked[start:end], marked[end:]
