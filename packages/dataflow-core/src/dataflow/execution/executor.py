@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 from dataflow.abc import Connection, Dialect, Interceptor, Observer, Rows
 from dataflow.errors import PluginError, QueryError, UnreadableValue
 from dataflow.model.schema import Model
-from dataflow.sql.compiled import Compiled, MapRow, unreadable
+from dataflow.sql.compiled import Compiled, unreadable
 from dataflow.statements import Delete, Insert, InsertMany, Raw, Select, Shape, Statement, Update
 
 __all__ = ["Executor", "Inserted", "Records"]
@@ -134,8 +134,10 @@ class Executor:
 
 
 def _mapped(compiled: Compiled, rows: Rows, model: Model) -> Records:
+    map_row = compiled.map_row
+    assert map_row is not None
     try:
-        return list(map(cast("MapRow", compiled.map_row), rows))
+        return list(map(map_row, rows))
     except Exception as error:
         names = (unreadable(compiled.columns, row) for row in rows)
         name = next((name for name in names if name is not None), None)

@@ -66,6 +66,9 @@ class ReadNode(ModelNode):
         return self._selector.missing(names)
 
     def prepare(self, parameters: Mapping[str, Any]) -> Select:
+        by_key = self._selector.by_key(parameters)
+        if by_key is not None:
+            return Select(self.model, by_key)
         where, _ = self._selector.where(parameters)
         if self._selector.is_key(where):
             return Select(self.model, where)
@@ -179,6 +182,9 @@ class DeleteNode(ModelNode):
         return self._selector.missing(names)
 
     def prepare(self, parameters: Mapping[str, Any]) -> Delete:
+        by_key = self._selector.by_key(parameters)
+        if by_key is not None:
+            return Delete(self.model, by_key)
         where, _ = self._selector.where(parameters)
         return Delete(self.model, where, None if self._selector.is_key(where) else ONE_AND_A_WITNESS)
 

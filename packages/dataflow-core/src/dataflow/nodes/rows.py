@@ -65,9 +65,6 @@ class Selection(NamedTuple):
     values: tuple[ModelField, ...]
 
 
-NO_VALUES = Selection((), ())
-
-
 class RowSelector:
     """Reads the selectors of a node: the key under its names, ``conditions``, or else fields that must be equal.
 
@@ -110,16 +107,19 @@ class RowSelector:
         key = " or ".join(sorted(self._keys)) or "a key"
         return f"{self._name} needs to know which row: give {key}, or conditions"
 
+    def by_key(self, parameters: Mapping[str, object]) -> Where | None:
+        """The condition on the row where the key, of one field, is all that is given: by far the commonest."""
+        if len(parameters) == 1:
+            for name, value in parameters.items():
+                if name in self._sole_key:
+                    return Where(self._key_shape, (self._model.key[0].coerce(value),))
+        return None
+
     def where(self, parameters: Mapping[str, object]) -> tuple[Where, Selection]:
         """The condition on the row, and the names that are values.
 
         :raises ValidationError: where nothing selects, or a value has the wrong type.
         """
-        if len(parameters) == 1:
-            # By far the commonest: the key and nothing else.
-            for name, value in parameters.items():
-                if name in self._sole_key:
-                    return Where(self._key_shape, (self._model.key[0].coerce(value),)), NO_VALUES
         selection = self.selection(parameters, parameters)
         where = EVERYTHING
         conditions = parameters.get("conditions")

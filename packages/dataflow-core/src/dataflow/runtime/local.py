@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from dataflow.errors import WorkflowError
 from dataflow.execution.scope import current_scope
-from dataflow.execution.stepping import step
 from dataflow.runtime.background import run_in_background
 from dataflow.runtime.options import check_concurrency, check_workflow
 from dataflow.runtime.run import Run
@@ -46,7 +45,7 @@ class LocalRuntime:
         check_workflow(workflow)
         run = Run(workflow, parameters)
         if not workflow.waits:
-            step(run.here())
+            run.here()
         elif current_scope.get() is not None:
             raise WorkflowError(
                 "a workflow that waits cannot run inside a function of another run with LocalRuntime; "

@@ -8,6 +8,7 @@ from typing import Any
 from dataflow.errors import ScopeLost, WorkflowExecutionError
 from dataflow.execution.database import Database
 from dataflow.execution.scope import Scope, current_scope
+from dataflow.execution.stepping import step
 from dataflow.runtime.alone import run_alone
 from dataflow.runtime.ids import new_run_id
 from dataflow.runtime.parameters import Parameters, prepare_given
@@ -46,14 +47,11 @@ class Run:
         outer = current_scope.get()
         self._outer = outer if outer is not None and not outer.closed else None
 
-    async def here(self) -> None:
+    def here(self) -> None:
         """Run everything in the calling thread, which may block; no step waits for anything."""
         started = perf_counter()
         prepared = self._single_statement()
-        if prepared is not NO:
-            await self._run_alone(prepared, blocking=True)
-        else:
-            await self._run_here()
+        step(self._run_here() if prepared is NO else self._run_alone(prepared, blocking=True))
         self.results.execution_time = perf_counter() - started
 
     async def on_loop(self, concurrency: int) -> None:
@@ -63,10 +61,9 @@ class Run:
         """
         started = perf_counter()
         prepared = self._single_statement()
-        if prepared is not NO:
-            await self._run_alone(prepared, blocking=False)
-        else:
-            await self._run_on_loop(concurrency)
+        await (
+            self._run_on_loop(concurrency) if prepared is NO else self._run_alone(prepared, blocking=False)
+        )
         self.results.execution_time = perf_counter() - started
 
     async def _run_here(self) -> None:
@@ -106,25 +103,25 @@ class Run:
     def _single_statement(self) -> Any:
         """What the only step prepared to, where it is one statement that needs no transaction; else NO."""
         steps = self._workflow.steps
-        step = steps[0]
-        if len(steps) > 1 or step.node.database is None or self._outer is not None:
+        only = steps[0]
+        if len(steps) > 1 or only.node.database is None or self._outer is not None:
             return NO
-        if step.id in self._prepared:
-            prepared = self._prepared[step.id]
-            return prepared if step.node.alone(prepared) else NO
-        if not step.alone:
+        if only.id in self._prepared:
+            prepared = self._prepared[only.id]
+            return prepared if only.node.alone(prepared) else NO
+        if not only.alone:
             return NO
-        return step.node.prepare(step.parameters) if step.prepared is None else step.prepared.value
+        return only.node.prepare(only.parameters) if only.prepared is None else only.prepared.value
 
     async def _run_alone(self, prepared: Any, *, blocking: bool) -> None:
-        step = self._workflow.steps[0]
+        only = self._workflow.steps[0]
         holder = f"run {self.id}"
         try:
-            self.results[step.id] = await run_alone(
-                step.node, step.parameters, prepared, holder, blocking=blocking
+            self.results[only.id] = await run_alone(
+                only.node, only.parameters, prepared, holder, blocking=blocking
             )
         except Exception as error:
-            raise WorkflowExecutionError(step.id, error, self.results, ()) from error
+            raise WorkflowExecutionError(only.id, error, self.results, ()) from error
 
     async def _open(self, *, blocking: bool) -> Scope:
         """The scope of this run: its own, or a part of the one that is open."""

@@ -53,7 +53,8 @@ HELD: Mapping[Kind, frozenset[str]] = {
     Kind.JSON: frozenset({"TEXT", "NUMERIC"}),
 }
 MICROSECOND = timedelta(microseconds=1)
-OUR_LENGTHS = (len("2024-01-31 12:00:00"), len("2024-01-31 12:00:00.000001"))
+from_iso_format = datetime.fromisoformat
+read_document = json.JSONDecoder().raw_decode
 
 
 def affinity(declared: str) -> str:
@@ -142,14 +143,24 @@ def _encode_datetime(value: datetime) -> str:
 
 def _decode_datetime(stored: str) -> datetime:
     # Our own form has no offset; to read it with one is twice as fast as to set the zone afterwards.
-    if len(stored) in OUR_LENGTHS:
-        return datetime.fromisoformat(stored + "+00:00")
-    value = datetime.fromisoformat(stored)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return from_iso_format(stored + "+00:00")
+    except ValueError:
+        value = from_iso_format(stored)
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _encode_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _decode_json(stored: str) -> Any:
+    # Our own form has no spaces around it, for which json.loads would look.
+    try:
+        document, end = read_document(stored)
+    except ValueError:
+        return json.loads(stored)
+    return document if end == len(stored) else json.loads(stored)
 
 
 CODECS: Mapping[Kind, Codec] = {
@@ -164,5 +175,5 @@ CODECS: Mapping[Kind, Codec] = {
     Kind.TIME: Codec(time.isoformat, time.fromisoformat),
     Kind.INTERVAL: Codec(lambda value: value // MICROSECOND, lambda stored: timedelta(microseconds=stored)),
     Kind.UUID: Codec(str, UUID),
-    Kind.JSON: Codec(_encode_json, json.loads),
+    Kind.JSON: Codec(_encode_json, _decode_json),
 }
