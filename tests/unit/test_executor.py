@@ -13,6 +13,7 @@ from dataflow.model.declare import declare
 from dataflow.sqlite.dialect import SQLiteDialect
 from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions
+from dataflow.sqlite.workers import Workers
 from dataflow.statements import Delete, Insert, InsertMany, Raw, Select, Statement, Update, equals
 from dataflow.url import DatabaseURL
 
@@ -30,7 +31,7 @@ CANARY = "canary-1d2e"
 
 @pytest.fixture
 def connection() -> Iterator[SQLiteConnection]:
-    connection = SQLiteConnection(SQLiteOptions(":memory:", mode="memory", wal=False))
+    connection = SQLiteConnection(SQLiteOptions(":memory:", mode="memory", wal=False), Workers())
     step(connection.open())
     step(connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, tenant TEXT, text TEXT UNIQUE)"))
     step(connection.execute("INSERT INTO notes (tenant, text) VALUES ('a', 'first'), ('b', 'second')"))

@@ -170,6 +170,14 @@ class Dialect(Protocol):
     def connection(self) -> Connection:
         """A new connection, not yet open."""
 
+    async def offload(self, work: Coroutine[Any, Any, T], hasten: Callable[[], None]) -> T:
+        """Run a coroutine, which borrows a connection and uses it, so that the event loop is free meanwhile.
+
+        Only asked of a dialect that runs in the process. Where it is cancelled, what runs has ended when this returns.
+
+        :param hasten: interrupts what runs; called then as long as it has not ended.
+        """
+
     def begin(self, *, writes: bool) -> str:
         """The statement that begins a transaction."""
 

@@ -1,11 +1,12 @@
 """A database of an engine: its dialect, its connections, its models."""
 
 from collections.abc import Collection, Sequence, Set
+from contextlib import suppress
 from threading import Lock
 
 from dataflow.abc import Connection, Dialect
 from dataflow.capabilities import Capability
-from dataflow.errors import DatabaseBusy, ModelError, SchemaMismatch
+from dataflow.errors import DatabaseBusy, ModelError, PoolTimeout, SchemaMismatch
 from dataflow.execution.executor import Executor
 from dataflow.execution.pool import WorkflowConnectionPool
 from dataflow.execution.schema_changes import additive_changes
@@ -18,6 +19,7 @@ from dataflow.statements import SchemaChange
 __all__ = ["Database"]
 
 FORK_PATIENCE = 5.0
+A_MOMENT = 0.002
 
 
 class Database:
@@ -60,6 +62,7 @@ class Database:
         single_writer = Capability.CONCURRENT_WRITERS not in dialect.capabilities
         self._writer = FairSemaphore(1) if single_writer else None
         self._writing = ""
+        self._lent_shortly: set[Connection] = set()
         self._is_held_for_fork = False
 
     def add_model(self, model: Model) -> None:
@@ -101,6 +104,7 @@ class Database:
     def after_fork(self) -> None:
         """In the child: nobody holds a connection or the turn to write; what was in memory stayed with the parent."""
         self.pool.forget()
+        self._lent_shortly.clear()
         self._is_held_for_fork = False
         if self._writer is not None:
             self._writer = FairSemaphore(1)
@@ -120,19 +124,34 @@ class Database:
                 self._writing = holder
         return connection
 
-    async def borrow(self, holder: str, *, writes: bool, blocking: bool) -> Connection:
+    async def borrow_shortly(self, holder: str, *, writes: bool) -> Connection | None:
+        """Borrow a connection in a thread that others need too; None where that takes longer than a moment."""
+        connection = self.take(holder, writes=writes)
+        # Only somebody who works in such a thread is sure to need no other one before it gives back what it has.
+        if connection is None and self._lent_shortly:
+            with suppress(DatabaseBusy, PoolTimeout):
+                connection = await self.borrow(holder, writes=writes, blocking=True, patience=A_MOMENT)
+        if connection is not None:
+            self._lent_shortly.add(connection)
+        return connection
+
+    async def borrow(
+        self, holder: str, *, writes: bool, blocking: bool, patience: float | None = None
+    ) -> Connection:
         """Borrow a connection, after a turn to write where ``writes`` and only one can.
 
+        :param patience: how many seconds to wait for either, where it is not as configured.
         :raises PoolTimeout: where no connection became free in time.
         :raises DatabaseBusy: where the turn to write did not come in time.
         """
         writer = self._writer if writes else None
-        if writer is not None and not await writer.acquire(self._wait, blocking=blocking):
+        wait = self._wait if patience is None else patience
+        if writer is not None and not await writer.acquire(wait, blocking=blocking):
             raise DatabaseBusy(
-                f"{self._writing} has kept others from writing to {self.name!r} for {self._wait:g} s"
+                f"{self._writing} has kept others from writing to {self.name!r} for {wait:g} s"
             )
         try:
-            connection = await self.pool.acquire(holder, blocking=blocking)
+            connection = await self.pool.acquire(holder, blocking=blocking, patience=patience)
         except BaseException:
             if writer is not None:
                 writer.give_back()
@@ -146,6 +165,7 @@ class Database:
 
         :returns: whether it was kept; else it is the caller's to close.
         """
+        self._lent_shortly.discard(connection)
         kept = self.pool.put(connection)
         if writes and self._writer is not None:
             self._writer.give_back()

@@ -70,13 +70,15 @@ class WorkflowConnectionPool:
         self._leases[connection] = (holder, perf_counter())
         return connection
 
-    async def acquire(self, holder: str, *, blocking: bool) -> Connection:
+    async def acquire(self, holder: str, *, blocking: bool, patience: float | None = None) -> Connection:
         """Borrow an open connection, waiting for one and connecting if need be.
 
         :param blocking: whether to do so by blocking the thread.
+        :param patience: how many seconds to wait, where it is not the timeout of the pool.
         :raises PoolTimeout: where none came back in time.
         """
-        if not await self._permits.acquire(self._timeout, blocking=blocking):
+        wait = self._timeout if patience is None else patience
+        if not await self._permits.acquire(wait, blocking=blocking):
             raise PoolTimeout(self._explain())
         try:
             connection = await self._idle_or_new(blocking)

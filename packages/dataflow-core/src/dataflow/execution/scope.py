@@ -2,6 +2,7 @@
 
 from collections.abc import Coroutine, Sequence
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any
 
 from dataflow.abc import Connection
@@ -31,9 +32,10 @@ class _Held:
 class _Transaction:
     """What a scope and its parts share: connections, and whether what happened on them may still be committed."""
 
-    __slots__ = ("broken", "committed", "held", "savepoints")
+    __slots__ = ("broken", "committed", "guard", "held", "savepoints")
 
     def __init__(self) -> None:
+        self.guard = Lock()
         self.held: dict[Database, _Held] = {}
         self.broken = False
         self.committed: list[Database] = []
@@ -113,6 +115,14 @@ class Scope:
             connection = await database.borrow(self.holder, writes=self._writes, blocking=blocking)
             held = self._transaction.held[database] = _Held(connection)
         return held.connection
+
+    async def reserve_shortly(self, database: Database) -> bool:
+        """Borrow a connection in a thread that others need too; false where that takes longer than a moment."""
+        connection = await database.borrow_shortly(self.holder, writes=self._writes)
+        if connection is None:
+            return False
+        self._transaction.held[database] = _Held(connection)
+        return True
 
     async def connection(self, database: Database) -> Connection:
         """The connection of this scope to a database, in its transaction."""
@@ -216,6 +226,8 @@ class Scope:
             raise ScopeLost(
                 "a part of the transaction was cancelled or could not be undone; nothing of it was kept"
             )
+        if self._ended:
+            raise ScopeLost("the run was cancelled; nothing of it was kept")
         for database, held in self._transaction.held.items():
             if held.begun:
                 await self._send(database, "COMMIT", blocking)
@@ -225,8 +237,10 @@ class Scope:
     def cancel(self) -> None:
         """From another thread: interrupt what runs, and refuse whatever would follow."""
         self._ended = True
-        for held in tuple(self._transaction.held.values()):
-            held.connection.interrupt()
+        # Connections that have been returned may already serve somebody else.
+        with self._transaction.guard:
+            for held in tuple(self._transaction.held.values()):
+                held.connection.interrupt()
 
     async def close(self, *, blocking: bool, has_turn: bool = False) -> None:
         """Undo what was not committed and return the connections; one that cannot even do that is thrown away.
@@ -235,7 +249,8 @@ class Scope:
         """
         self._ended = True
         interruption = None if has_turn else await self._last_turn(blocking)
-        held_by_database, self._transaction.held = self._transaction.held, {}
+        with self._transaction.guard:
+            held_by_database, self._transaction.held = self._transaction.held, {}
         for database, held in held_by_database.items():
             connection = held.connection
             try:

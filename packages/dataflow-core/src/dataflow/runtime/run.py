@@ -67,7 +67,27 @@ class Run:
         self.results.execution_time = perf_counter() - started
 
     async def _run_here(self) -> None:
-        scope = await self._open(blocking=True)
+        await self._run_within(await self._open(blocking=True))
+
+    async def _is_run_in_one_go(self) -> bool:
+        """Hand everything to a thread of the database if it all belongs there, and say whether it was done."""
+        workflow = self._workflow
+        database = workflow.segments[0].database
+        if database is None or len(workflow.segments) > 1 or self._outer is not None:
+            return False
+        if any(database.unsettled for database in workflow.databases):
+            return False
+        scope = await self._open(blocking=False)
+        return await database.dialect.offload(self._run_at_hand(scope, database), scope.cancel)
+
+    async def _run_at_hand(self, scope: Scope, database: Database) -> bool:
+        """Run everything in a thread that others need too, and so only if a connection is at hand."""
+        is_at_hand = await scope.reserve_shortly(database)
+        if is_at_hand:
+            await self._run_within(scope)
+        return is_at_hand
+
+    async def _run_within(self, scope: Scope) -> None:
         walk = Walk(self._workflow, scope, self.results, self._parameters, self._prepared)
         try:
             await self._prepare_databases(scope, blocking=True)
@@ -83,6 +103,8 @@ class Run:
             await self._leave(scope, blocking=True)
 
     async def _run_on_loop(self, concurrency: int) -> None:
+        if await self._is_run_in_one_go():
+            return
         scope = await self._open(blocking=False)
         walk = Walk(self._workflow, scope, self.results, self._parameters, self._prepared)
         try:

@@ -1,8 +1,8 @@
 """SQLite as a dialect: what it can do, how it stores and compares, how it is opened."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataflow.abc import Codec, Column, Connection, Convert, Table
 from dataflow.capabilities import Capability
@@ -13,6 +13,7 @@ from dataflow.model.schema import Model, ModelField
 from dataflow.sqlite import introspection, types
 from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions
+from dataflow.sqlite.workers import Workers
 from dataflow.statements import SchemaChange
 from dataflow.types import ColumnType, Kind
 from dataflow.url import DatabaseURL
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SQLiteDialect"]
 
+T = TypeVar("T")
 OLDEST = (3, 35, 0)
 CONNECTIONS_KEPT = 5
 
@@ -42,13 +44,17 @@ class SQLiteDialect:
                 f"Python was built with SQLite {sqlite3.sqlite_version}; DataFlow needs {'.'.join(map(str, OLDEST))}"
             )
         self._options = SQLiteOptions.of(url, keep_journal=config.existing_schema_mode)
+        self._workers = Workers()
         self.max_connections = 1 if self._options.in_memory else None
         # SQLite keeps a list of open files per process. A child that inherits it takes no real lock on a file that the
         # parent has open, and what it commits can be lost. In memory there is no file, and closing would lose all.
         self.fork_closes = not self._options.in_memory
 
     def connection(self) -> Connection:
-        return SQLiteConnection(self._options)
+        return SQLiteConnection(self._options, self._workers)
+
+    async def offload(self, work: Coroutine[Any, Any, T], hasten: Callable[[], None]) -> T:
+        return await self._workers.run(work, hasten, first=False)
 
     def begin(self, *, writes: bool) -> str:
         # A transaction that reads first and writes later fails at once if another one wrote in between.

@@ -1,24 +1,20 @@
 """Connections of the standard library's ``sqlite3``, which only this module opens."""
 
-import asyncio
 import sqlite3
 import time
 import weakref
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from contextvars import copy_context
-from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from dataflow.abc import BatchInsert, RawResult, Rows
 from dataflow.errors import ConnectionLost, ScopeLost
-from dataflow.execution.stepping import step
 from dataflow.sqlite.bulk.multi_values import insert_rows
 from dataflow.sqlite.errors import translate
 from dataflow.sqlite.options import SQLiteOptions
 from dataflow.sqlite.types import DECIMAL_KEY, decimal_key
-from dataflow.sqlite.worker import Worker
+from dataflow.sqlite.workers import Workers
 
 __all__ = ["SQLiteConnection"]
 
@@ -30,14 +26,20 @@ class SQLiteConnection:
     """One connection to a file, or a database in memory.
 
     Its methods never suspend: they run SQLite in the calling thread. Only :meth:`offload` hops, once for a whole
-    coroutine, to a thread that belongs to this connection.
+    coroutine, to a thread.
+
+    :param workers: the threads for that.
     """
 
-    def __init__(self, options: SQLiteOptions) -> None:
+    def __init__(self, options: SQLiteOptions, workers: Workers) -> None:
         self._options = options
         self._raw: sqlite3.Connection | None = None
-        self._worker: Worker | None = None
+        self._workers = workers
         self._stopping = False
+        workers.enter()
+        # For a connection that nobody could return, as an interrupt tore its run apart.
+        self._lost = weakref.finalize(self, workers.leave, waiting=False)
+        self._lost.atexit = False
 
     @property
     def in_transaction(self) -> bool:
@@ -52,7 +54,6 @@ class SQLiteConnection:
             self._raw = _connect(self._options)
         except sqlite3.Error as error:
             raise translate(error) from error
-        # For a connection that nobody could return, as an interrupt tore its run apart.
         weakref.finalize(self, self._raw.close).atexit = False
 
     async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
@@ -97,16 +98,14 @@ class SQLiteConnection:
             raise translate(error) from error
 
     async def offload(self, work: Coroutine[Any, Any, T]) -> T:
-        worker = self._worker
-        if worker is None:
-            worker = self._worker = Worker()
         try:
-            return await worker.run(partial(copy_context().run, step, work))
-        except asyncio.CancelledError:
-            self._stopping = True
-            await worker.idle(hasten=self.interrupt)
+            return await self._workers.run(work, self._stop, first=True)
+        finally:
             self._stopping = False
-            raise
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self.interrupt()
 
     def interrupt(self) -> None:
         if self._raw is not None:
@@ -117,12 +116,11 @@ class SQLiteConnection:
 
     def abandon(self) -> None:
         raw, self._raw = self._raw, None
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.stop()
         if raw is not None:
             _settle(raw)
             raw.close()
+        if self._lost.detach() is not None:
+            self._workers.leave(waiting=True)
 
     def _ready(self) -> sqlite3.Connection:
         if self._raw is None:
