@@ -5,7 +5,6 @@ from contextlib import suppress
 from typing import Any
 
 from dataflow.errors import ScopeLost
-from dataflow.execution.database import Database
 from dataflow.execution.scope import Scope, current_scope
 from dataflow.execution.stepping import step
 from dataflow.nodes.contract import Node, Output
@@ -40,36 +39,18 @@ class NodeCall:
         prepared = node.prepare(self._parameters)
         if outer is not None:
             return await self._within(outer, prepared, blocking=blocking)
-        if node.database is not None and node.alone(prepared):
+        if node.database is not None and not node.waits:
             return await run_alone(node, self._parameters, prepared, node.name, blocking=blocking)
         return await self._in_scope(prepared, blocking=blocking)
 
     async def _in_scope(self, prepared: Any, *, blocking: bool) -> Output:
         """In a transaction of its own."""
-        database = self._node.database
-        if database is not None and database.in_process and not database.unsettled and not blocking:
-            scope = self._scope()
-            output = await database.dialect.offload(self._at_hand(scope, database, prepared), scope.cancel)
-            if output is not None:
-                return output
-        scope = self._scope()
+        scope = Scope(self._node.name, writes=self._node.may_write(self._parameters))
         try:
             await self._prepare_database(scope, blocking=blocking)
             return await self._beside(scope, self._whole(scope, prepared), blocking=blocking)
         finally:
             await scope.close(blocking=blocking)
-
-    def _scope(self) -> Scope:
-        return Scope(self._node.name, writes=self._node.may_write(self._parameters))
-
-    async def _at_hand(self, scope: Scope, database: Database, prepared: Any) -> Output | None:
-        """In a thread that others need too, and so only if a connection is at hand; else None."""
-        if not await scope.reserve_shortly(database):
-            return None
-        try:
-            return await self._whole(scope, prepared)
-        finally:
-            await scope.close(blocking=True)
 
     async def _within(self, outer: Scope, prepared: Any, *, blocking: bool) -> Output:
         """In a transaction that is open: as a part of it, unless it is one statement, which is undone by itself."""

@@ -21,7 +21,6 @@ from dataflow.workflow.results import Results
 __all__ = ["Run"]
 
 NOTHING: dict[str, Any] = {}
-NO = object()
 
 
 class Run:
@@ -50,8 +49,7 @@ class Run:
     def here(self) -> None:
         """Run everything in the calling thread, which may block; no step waits for anything."""
         started = perf_counter()
-        prepared = self._single_statement()
-        step(self._run_here() if prepared is NO else self._run_alone(prepared, blocking=True))
+        step(self._run_single(blocking=True) if self._is_single else self._run_here())
         self.results.execution_time = perf_counter() - started
 
     async def on_loop(self, concurrency: int) -> None:
@@ -60,10 +58,7 @@ class Run:
         :param concurrency: how many asynchronous functions may overlap.
         """
         started = perf_counter()
-        prepared = self._single_statement()
-        await (
-            self._run_on_loop(concurrency) if prepared is NO else self._run_alone(prepared, blocking=False)
-        )
+        await (self._run_single(blocking=False) if self._is_single else self._run_on_loop(concurrency))
         self.results.execution_time = perf_counter() - started
 
     async def _run_here(self) -> None:
@@ -122,25 +117,24 @@ class Run:
         committed = [database.name for database in scope.committed]
         return WorkflowExecutionError(walk.failed, error, self.results, walk.written(), committed)
 
-    def _single_statement(self) -> Any:
-        """What the only step prepared to, where it is one statement that needs no transaction; else NO."""
+    @property
+    def _is_single(self) -> bool:
+        """Whether a node of a database is all there is, so that it needs no scope to share."""
         steps = self._workflow.steps
-        only = steps[0]
-        if len(steps) > 1 or only.node.database is None or self._outer is not None:
-            return NO
-        if only.id in self._prepared:
-            prepared = self._prepared[only.id]
-            return prepared if only.node.alone(prepared) else NO
-        if not only.alone:
-            return NO
-        return only.node.prepare(only.parameters) if only.prepared is None else only.prepared.value
+        node = steps[0].node
+        return len(steps) == 1 and node.database is not None and not node.waits and self._outer is None
 
-    async def _run_alone(self, prepared: Any, *, blocking: bool) -> None:
+    async def _run_single(self, *, blocking: bool) -> None:
         only = self._workflow.steps[0]
-        holder = f"run {self.id}"
         try:
+            if only.id in self._prepared:
+                prepared = self._prepared[only.id]
+            elif only.prepared is not None:
+                prepared = only.prepared.value
+            else:
+                prepared = only.node.prepare(only.parameters)
             self.results[only.id] = await run_alone(
-                only.node, only.parameters, prepared, holder, blocking=blocking
+                only.node, only.parameters, prepared, f"run {self.id}", blocking=blocking
             )
         except Exception as error:
             raise WorkflowExecutionError(only.id, error, self.results, ()) from error

@@ -63,19 +63,21 @@ class Walk:
         :param blocking: whether this thread may block.
         :param has_turn: whether whoever walks has the turn of the scope; functions then get the inner side of it.
         """
-        # Who has the turn hands it on to functions by an inner scope, which has turns of its own.
-        inner = self._scope.inner() if has_turn else self._scope
         for step in steps:
             if (step.inputs or step.gates) and not self._is_due(step):
                 continue
             if step.handled:
-                await self._attempt(step, inner, blocking=blocking)
+                await self._attempt(step, self._handed_on(has_turn), blocking=blocking)
             elif step.node.database is None:
-                await self._perform(step, inner)
+                await self._perform(step, self._handed_on(has_turn))
             elif has_turn:
                 await self._perform(step, self._scope)
             else:
                 await self._perform_in_turn(step, blocking=blocking)
+
+    def _handed_on(self, has_turn: bool) -> Scope:
+        """The scope for what takes turns itself: who has the turn hands it on by an inner scope, with its own turns."""
+        return self._scope.inner() if has_turn else self._scope
 
     async def _perform_in_turn(self, step: Step, *, blocking: bool) -> None:
         await self._scope.take_turn(blocking=blocking)

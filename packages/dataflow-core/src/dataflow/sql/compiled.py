@@ -31,7 +31,7 @@ class Compiled(NamedTuple):
 
 
 def bind_in_order(positions: Sequence[int], encoders: Mapping[int, Convert]) -> Bind | None:
-    """A function that puts values in the order of the placeholders, and encodes those that need it.
+    """A function that puts values in the order of the placeholders and encodes those that need it, written for them.
 
     :param positions: for each placeholder, the index of its value.
     :param encoders: for the index of a value, its encoder.
@@ -40,13 +40,16 @@ def bind_in_order(positions: Sequence[int], encoders: Mapping[int, Convert]) -> 
     if all(encode is None and position == index for index, (position, encode) in enumerate(steps)):
         return None
 
-    def bind(values: Sequence[Any]) -> Sequence[Any]:
-        return [
-            value if encode is None or value is None else encode(value)
-            for value, encode in [(values[position], encode) for position, encode in steps]
-        ]
-
+    cells = ", ".join(_bound(position, encode) for position, encode in steps)
+    space: dict[str, Any] = {f"encode_{index}": encode for index, encode in encoders.items()}
+    exec(f"def bind(values):\n    return ({cells},)", space)
+    bind: Bind = space["bind"]
     return bind
+
+
+def _bound(index: int, encode: Convert | None) -> str:
+    value = f"values[{index}]"
+    return value if encode is None else f"None if {value} is None else encode_{index}({value})"
 
 
 def unreadable(columns: Sequence[tuple[str, Convert | None]], row: Row) -> str | None:

@@ -53,7 +53,10 @@ HELD: Mapping[Kind, frozenset[str]] = {
     Kind.JSON: frozenset({"TEXT", "NUMERIC"}),
 }
 MICROSECOND = timedelta(microseconds=1)
+OFFSET = -len("+00:00")
 from_iso_format = datetime.fromisoformat
+# Kept, as json.dumps makes one for each call that asks for anything special.
+write_document = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 read_document = json.JSONDecoder().raw_decode
 
 
@@ -138,7 +141,9 @@ def _decode_decimal(stored: str | float) -> Decimal:
 
 
 def _encode_datetime(value: datetime) -> str:
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.isoformat(" ")[:OFFSET]
 
 
 def _decode_datetime(stored: str) -> datetime:
@@ -148,10 +153,6 @@ def _decode_datetime(stored: str) -> datetime:
     except ValueError:
         value = from_iso_format(stored)
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _encode_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _decode_json(stored: str) -> Any:
@@ -175,5 +176,5 @@ CODECS: Mapping[Kind, Codec] = {
     Kind.TIME: Codec(time.isoformat, time.fromisoformat),
     Kind.INTERVAL: Codec(lambda value: value // MICROSECOND, lambda stored: timedelta(microseconds=stored)),
     Kind.UUID: Codec(str, UUID),
-    Kind.JSON: Codec(_encode_json, _decode_json),
+    Kind.JSON: Codec(write_document, _decode_json),
 }
