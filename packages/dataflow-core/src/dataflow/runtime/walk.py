@@ -64,7 +64,7 @@ class Walk:
         :param has_turn: whether whoever walks has the turn of the scope; functions then get the inner side of it.
         """
         for step in steps:
-            if (step.inputs or step.gates) and not self._is_due(step):
+            if not step.sure and not self._is_due(step):
                 continue
             if step.handled:
                 await self._attempt(step, self._handed_on(has_turn), blocking=blocking)

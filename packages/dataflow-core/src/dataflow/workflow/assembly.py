@@ -46,7 +46,7 @@ def assemble(
     order = _order(steps, incoming, outgoing, problems)
     if problems:
         return None
-    ordered = tuple(steps[id] for id in order)
+    ordered = tuple(_with_certainty([steps[id] for id in order], incoming))
     databases = tuple(dict.fromkeys(step.node.database for step in ordered if step.node.database is not None))
     return Workflow(
         steps=ordered,
@@ -58,7 +58,7 @@ def assemble(
         waits=any(step.node.waits for step in ordered)
         or not all(database.in_process for database in databases),
         lacking=tuple(step.id for step in ordered if step.lacking is not None),
-        by_id=MappingProxyType(steps),
+        by_id=MappingProxyType({step.id: step for step in ordered}),
     )
 
 
@@ -172,6 +172,16 @@ def _order(
         circle = _circle({id for id in steps if id not in order}, incoming)
         problems.append(f"the connections run in a circle: {' -> '.join(map(repr, circle))}")
     return order
+
+
+def _with_certainty(steps: Sequence[Step], incoming: Mapping[str, Sequence[Edge]]) -> Iterable[Step]:
+    """Mark the steps that no condition and no failure can pass by."""
+    certain: set[str] = set()
+    for step in steps:
+        sure = all(edge.condition is None and edge.source in certain for edge in incoming[step.id])
+        if sure and not step.handled:
+            certain.add(step.id)
+        yield step._replace(sure=sure)
 
 
 def _circle(left: Collection[str], incoming: Mapping[str, Sequence[Edge]]) -> Sequence[str]:

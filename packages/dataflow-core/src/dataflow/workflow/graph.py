@@ -76,6 +76,7 @@ class Step(NamedTuple):
     :param prepared: what it prepared to, where nothing is left for a run to decide.
     :param alone: whether it is a single statement after which nothing can fail.
     :param lacking: what must come from the parameters of the run, as a sentence.
+    :param sure: whether every run that gets to it runs it, as no condition and no failure can pass it by.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Step(NamedTuple):
     prepared: Prepared | None
     alone: bool
     lacking: str | None
+    sure: bool = False
 
 
 class Segment(NamedTuple):
