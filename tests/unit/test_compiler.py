@@ -13,7 +13,19 @@ from dataflow.filters.mongo import read_filter
 from dataflow.model.declare import declare
 from dataflow.sql.compiler import compile_shape
 from dataflow.sqlite.dialect import SQLiteDialect
-from dataflow.statements import Delete, Insert, InsertMany, Order, Raw, Select, Statement, Update, Where
+from dataflow.statements import (
+    Change,
+    Delete,
+    Insert,
+    InsertMany,
+    Order,
+    Raw,
+    Select,
+    Statement,
+    Update,
+    UpdateMany,
+    Where,
+)
 from dataflow.url import DatabaseURL
 
 
@@ -73,13 +85,42 @@ GOLDEN: list[tuple[Statement, str]] = [
     (Insert(MODEL, (), ()), f'INSERT INTO "users" DEFAULT VALUES RETURNING {ALL}'),
     (InsertMany(MODEL, ("name",), []), 'INSERT INTO "users" ("name") VALUES (?)'),
     (
-        Update(MODEL, ("name",), ("a",), filtered({"id": 1})),
+        Update(MODEL, (Change("name"),), ("a",), filtered({"id": 1})),
         f'UPDATE "users" SET "name" = ? WHERE "users"."id" = ? RETURNING {ALL}',
     ),
     (
-        Update(MODEL, ("name",), ("a",), filtered({"name": "b"}), 2),
+        Update(MODEL, (Change("name"),), ("a",), filtered({"name": "b"}), 2),
         'UPDATE "users" SET "name" = ? WHERE "users"."id" IN '
         f'(SELECT "users"."id" FROM "users" WHERE "users"."name" = ? LIMIT ?) RETURNING {ALL}',
+    ),
+    (
+        Update(MODEL, (Change("name"),), ("a",), filtered({"id": 1}), returning=()),
+        'UPDATE "users" SET "name" = ? WHERE "users"."id" = ?',
+    ),
+    (
+        Update(MODEL, (Change("id", "$inc"),), (1,), filtered({}), returning=("name",)),
+        """UPDATE "users" SET "id" = CASE WHEN TYPEOF("users"."id" + ?) = 'integer' THEN "users"."id" + ? """
+        'ELSE ABS(-9223372036854775808) END WHERE TRUE RETURNING "users"."name"',
+    ),
+    (
+        Update(MODEL, (Change("price", "$mul"),), (Decimal(2),), filtered({}), returning=()),
+        'UPDATE "users" SET "price" = COALESCE(DATAFLOW_DECIMAL_PRODUCT('
+        """COALESCE("users"."price", '0'), ?), ABS(-9223372036854775808)) WHERE TRUE""",
+    ),
+    (
+        Update(MODEL, (Change("age", "$max"),), (1,), filtered({}), returning=()),
+        'UPDATE "users" SET "age" = CASE WHEN "users"."age" IS NULL OR ? > "users"."age" THEN ? '
+        'ELSE "users"."age" END WHERE TRUE',
+    ),
+    (
+        UpdateMany(MODEL, ("id",), ("name",), [], (Change("age"),), (1,), filtered({"age": 2})),
+        'UPDATE "users" SET "name" = "dataflow_rows"."column2", "age" = ? '
+        'FROM (VALUES (?, ?)) AS "dataflow_rows" '
+        'WHERE "users"."id" = "dataflow_rows"."column1" AND "users"."age" = ?',
+    ),
+    (
+        Delete(MODEL, filtered({"id": 1}), returning=False),
+        'DELETE FROM "users" WHERE "users"."id" = ?',
     ),
     (Delete(MODEL, filtered({"id": 1})), 'DELETE FROM "users" WHERE "users"."id" = ? RETURNING "users"."id"'),
     (
@@ -100,6 +141,7 @@ def test_a_statement_becomes_sql(statement: Statement, sql: str) -> None:
 def test_the_sql_is_what_sqlite_understands(statement: Statement, sql: str) -> None:
     with_function = sqlite3.connect(":memory:")
     with_function.create_function("DATAFLOW_DECIMAL", 1, str)
+    with_function.create_function("DATAFLOW_DECIMAL_PRODUCT", 2, str)
     with_function.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name, age, price, blob)")
     with_function.execute(f"EXPLAIN {sql}", [None] * sql.replace("':b'", "").count("?"))
     with_function.close()
@@ -107,7 +149,11 @@ def test_the_sql_is_what_sqlite_understands(statement: Statement, sql: str) -> N
 
 def test_values_are_bound_in_the_order_of_the_placeholders_and_encoded() -> None:
     statement = Update(
-        MODEL, ("price", "name"), (Decimal("1.50"), "a"), filtered({"blob": {"$in": [b"\xff"]}}), 2
+        MODEL,
+        (Change("price"), Change("name")),
+        (Decimal("1.50"), "a"),
+        filtered({"blob": {"$in": [b"\xff"]}}),
+        2,
     )
     compiled = compile_shape(DIALECT, statement.shape)
     assert compiled.bind is not None

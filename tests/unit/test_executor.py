@@ -14,7 +14,18 @@ from dataflow.sqlite.dialect import SQLiteDialect
 from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions
 from dataflow.sqlite.workers import Workers
-from dataflow.statements import Delete, Insert, InsertMany, Raw, Select, Statement, Update, equals
+from dataflow.statements import (
+    Change,
+    Delete,
+    Insert,
+    InsertMany,
+    Raw,
+    Select,
+    Statement,
+    Update,
+    UpdateMany,
+    equals,
+)
 from dataflow.url import DatabaseURL
 
 
@@ -42,12 +53,12 @@ def connection() -> Iterator[SQLiteConnection]:
 class Tenancy:
     """Adds a condition to whatever reads, changes or deletes; refuses what it cannot rewrite."""
 
-    kinds = frozenset({Select, Insert, InsertMany, Update, Delete, Raw})
+    kinds = frozenset({Select, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
     mandatory = True
 
     def rewrite(self, statement: Statement) -> Statement:
         match statement:
-            case Select() | Update() | Delete():
+            case Select() | Update() | UpdateMany() | Delete():
                 return statement._replace(where=statement.where & equals("tenant", "a"))
             case Insert() if "tenant" not in statement.fields:
                 fields, values = (*statement.fields, "tenant"), (*statement.values, "a")
@@ -98,8 +109,13 @@ def test_an_interceptor_rewrites_every_kind_of_statement(connection: SQLiteConne
     step(executor.insert_many(connection, InsertMany(MODEL, ("text",), [("fourth",), ("fifth",)])))
     assert texts() == ["first", "third", "fourth", "fifth"]
     second = equals("text", "second")
-    assert step(executor.records(connection, Update(MODEL, ("text",), ("x",), second))) == []
+    assert step(executor.records(connection, Update(MODEL, (Change("text"),), ("x",), second))) == []
     assert step(executor.records(connection, Delete(MODEL, second))) == []
+    rows = [(1, "first"), (2, "stolen")]
+    assert step(executor.update_many(connection, UpdateMany(MODEL, ("id",), ("text",), rows))) == 1
+    change = Update(MODEL, (Change("text"),), ("x",), second, returning=())
+    assert step(executor.affected(connection, change)) == 0
+    assert step(executor.affected(connection, Delete(MODEL, second, returning=False))) == 0
     with pytest.raises(QueryError, match="tenant"):
         step(executor.raw(connection, Raw("SELECT * FROM notes", {})))
     assert len(step(Executor(DIALECT).records(connection, everything))) == 5
@@ -115,7 +131,7 @@ def test_interceptors_act_in_their_order_on_the_kinds_that_they_name(connection:
     assert executor.rewritten(Delete(MODEL, equals("id", 1))) == after.seen[-1]
 
 
-@pytest.mark.parametrize("missing", [Select, Insert, InsertMany, Update, Delete, Raw])
+@pytest.mark.parametrize("missing", [Select, Insert, InsertMany, Update, UpdateMany, Delete, Raw])
 def test_a_mandatory_interceptor_that_misses_a_kind_fails_the_start(missing: type) -> None:
     class Leaky(Tenancy):
         kinds = Tenancy.kinds - {missing}
@@ -133,8 +149,10 @@ RUNS: list[tuple[type, Callable[[Executor, SQLiteConnection], object]]] = [
     (Select, lambda e, c: step(e.records(c, Select(MODEL, equals("text", CANARY), counting=True)))),
     (Insert, lambda e, c: step(e.records(c, Insert(MODEL, ("text",), (CANARY,))))),
     (InsertMany, lambda e, c: step(e.insert_many(c, InsertMany(MODEL, ("text",), [(CANARY,)])))),
-    (Update, lambda e, c: step(e.records(c, Update(MODEL, ("tenant",), (CANARY,), equals("id", 1))))),
+    (Update, lambda e, c: step(e.records(c, Update(MODEL, (Change("tenant"),), (CANARY,), equals("id", 1))))),
+    (UpdateMany, lambda e, c: step(e.update_many(c, UpdateMany(MODEL, ("id",), ("text",), [(1, CANARY)])))),
     (Delete, lambda e, c: step(e.records(c, Delete(MODEL, equals("text", CANARY))))),
+    (Delete, lambda e, c: step(e.affected(c, Delete(MODEL, equals("text", CANARY), returning=False)))),
     (Raw, lambda e, c: step(e.raw(c, Raw("SELECT :a AS a", {"a": CANARY})))),
 ]
 

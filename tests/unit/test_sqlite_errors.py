@@ -14,6 +14,7 @@ from dataflow.errors import (
     ForeignKeyViolation,
     IntegrityError,
     NotNullViolation,
+    OutOfRange,
     QueryError,
     UniqueViolation,
 )
@@ -62,7 +63,7 @@ def raw() -> Iterator[sqlite3.Connection]:
         ("SELECT nothing FROM kept WHERE id = :v", QueryError, None, ()),
         ("SELEC :v", QueryError, None, ()),
         ("SELECT json_extract(:v, '$.a')", QueryError, None, ()),
-        ("SELECT abs(-9223372036854775807 - 1), :v", QueryError, None, ()),
+        ("SELECT abs(-9223372036854775807 - 1), :v", OutOfRange, None, ()),
     ],
 )
 def test_an_error_becomes_one_of_the_tree(

@@ -7,6 +7,7 @@ from dataflow.model.schema import Model
 from dataflow.statements import (
     EVERYTHING,
     NOTHING,
+    Change,
     Delete,
     Insert,
     InsertMany,
@@ -15,6 +16,7 @@ from dataflow.statements import (
     Select,
     Statement,
     Update,
+    UpdateMany,
     Where,
     compare,
     equals,
@@ -67,7 +69,9 @@ def statements(model: Model, value: str) -> list[Statement]:
         Select(model, where, counting=True),
         Insert(model, ("name",), (value,)),
         InsertMany(model, ("name",), [(value,)]),
-        Update(model, ("name",), (value,), where, 2),
+        Update(model, (Change("name"),), (value,), where, 2),
+        Update(model, (Change("age", "$inc"),), (1,), where, returning=()),
+        UpdateMany(model, ("id",), ("name",), [(1, value)], (Change("age"),), (1,), where),
         Delete(model, where, 2),
     ]
 
@@ -92,9 +96,18 @@ def test_whatever_changes_the_text_changes_the_shape() -> None:
         Select(MODEL, counting=True),
         Insert(MODEL, ("age",), (1,)),
         InsertMany(MODEL, ("name",), [], returning=True),
-        Update(MODEL, ("name",), ("a",), NAME),
-        Update(MODEL, ("age",), (1,), NAME),
+        Update(MODEL, (Change("name"),), ("a",), NAME),
+        Update(MODEL, (Change("age"),), (1,), NAME),
+        Update(MODEL, (Change("age", "$inc"),), (1,), NAME),
+        Update(MODEL, (Change("age"),), (1,), NAME, returning=()),
+        Update(MODEL, (Change("age"),), (1,), NAME, returning=("age",)),
+        UpdateMany(MODEL, ("id",), ("name",), []),
+        UpdateMany(MODEL, ("id",), ("age",), []),
+        UpdateMany(MODEL, ("name",), ("age",), []),
+        UpdateMany(MODEL, ("id",), ("age",), [], (Change("name"),), ("a",)),
+        UpdateMany(MODEL, ("id",), ("age",), [], where=NAME),
         Delete(MODEL, NAME),
+        Delete(MODEL, NAME, returning=False),
         Raw("SELECT 1", {}),
         Raw("SELECT 2", {}),
     ]
@@ -106,8 +119,10 @@ def test_values_come_in_the_order_of_the_text() -> None:
     where = NAME & AGE
     assert Select(MODEL, where, limit=7, offset=8).values == ("Ann", 5, 7, 8)
     assert Select(MODEL, where, offset=8).values == ("Ann", 5, 8)
-    assert Update(MODEL, ("name", "age"), ("Bob", 1), where).values == ("Bob", 1, "Ann", 5)
-    assert Update(MODEL, ("age",), (1,), where, 2).values == (1, "Ann", 5, 2)
+    assert Update(MODEL, (Change("name"), Change("age")), ("Bob", 1), where).values == ("Bob", 1, "Ann", 5)
+    assert Update(MODEL, (Change("age"),), (1,), where, 2).values == (1, "Ann", 5, 2)
+    many = UpdateMany(MODEL, ("id",), ("name",), [], (Change("age"),), (1,), where)
+    assert many.shared == (1, "Ann", 5)
     assert Delete(MODEL, where, 2).values == ("Ann", 5, 2)
     assert Delete(MODEL, where).values == ("Ann", 5)
 

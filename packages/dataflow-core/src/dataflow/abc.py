@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchInsert",
+    "BatchUpdate",
     "Codec",
     "Column",
     "Connection",
@@ -66,6 +67,20 @@ class BatchInsert(NamedTuple):
     returning: bool
 
 
+class BatchUpdate(NamedTuple):
+    """A compiled :class:`~dataflow.statements.UpdateMany`: the text before, for and after the rows of a batch.
+
+    :param row: one row of the list ``VALUES``, with its parentheses; ``width`` values.
+    :param before: how many of the values that all rows share have their place in ``head``; the others are in ``tail``.
+    """
+
+    head: str
+    row: str
+    tail: str
+    width: int
+    before: int
+
+
 class Connection(Protocol):
     """One connection of a driver.
 
@@ -99,6 +114,14 @@ class Connection(Protocol):
 
     async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
         """Insert a batch in the fastest way; the rows where ``batch.returning``, else their number."""
+
+    async def update(
+        self, batch: BatchUpdate, shared: Sequence[object], rows: Sequence[Sequence[object]]
+    ) -> int:
+        """Update from a batch of rows in the fastest way, and tell how many rows of the table were meant.
+
+        :param shared: the values that all rows share.
+        """
 
     async def offload(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine that uses this connection so that the event loop is free meanwhile.
@@ -192,6 +215,15 @@ class Dialect(Protocol):
 
     def among(self, operand: "Expression", members: "Expression", type: ColumnType) -> "Expression":
         """The operand is one of the members, which travel as one parameter however many they are."""
+
+    def arithmetic(
+        self, operator: str, current: "Expression", amount: "Expression", type: ColumnType
+    ) -> "Expression":
+        """What a column holds plus (``"$inc"``) or times (``"$mul"``) an amount of its type, neither of them null.
+
+        The result is exact where the type is; one that the type cannot hold is an error of the database, which becomes
+        :class:`~dataflow.errors.OutOfRange`, and never another value.
+        """
 
     def pack(self, type: ColumnType) -> Convert:
         """Turns the encoded members for :meth:`among` into that one parameter."""

@@ -27,6 +27,7 @@
         │   ├── NotNullViolation
         │   └── CheckViolation
         ├── QueryError
+        ├── OutOfRange
         ├── UnreadableValue
         ├── AccessDenied
         ├── StorageFull
@@ -63,6 +64,7 @@ __all__ = [
     "MultipleRecords",
     "NotADatabase",
     "NotNullViolation",
+    "OutOfRange",
     "PluginError",
     "PoolTimeout",
     "QueryError",
@@ -295,6 +297,10 @@ class CheckViolation(IntegrityError):
 
 class QueryError(DatabaseError):
     """The database did not understand the statement: a table, a column or the syntax."""
+
+
+class OutOfRange(DatabaseError):
+    """The result of a calculation does not fit into its column; nothing was changed."""
 
 
 class UnreadableValue(DatabaseError):

@@ -21,6 +21,7 @@ __all__ = [
     "EVERYTHING",
     "NOTHING",
     "AddColumn",
+    "Change",
     "CreateIndex",
     "CreateTable",
     "Delete",
@@ -34,6 +35,7 @@ __all__ = [
     "Shape",
     "Statement",
     "Update",
+    "UpdateMany",
     "Where",
     "all_of",
     "any_of",
@@ -182,22 +184,37 @@ class InsertMany(NamedTuple):
         return ("insert many", self.model, self.fields, self.returning)
 
 
-class Update(NamedTuple):
-    """New values for the rows that meet a condition; the rows come back as they are then.
+class Change(NamedTuple):
+    """What happens to one field of a row, its value apart.
 
-    ``limit`` bounds how many rows are touched: a statement that is meant for one row carries 2, so that a second match
-    is noticed and never a whole table rewritten by mistake.
+    :param operator: ``"$set"``, or what the value does to the one that is there: ``"$inc"``, ``"$mul"``, ``"$min"``,
+        ``"$max"``. A null counts as nothing there: it becomes the value, or 0 where it is multiplied.
+    """
+
+    field: str
+    operator: str = "$set"
+
+
+class Update(NamedTuple):
+    """Changes of the rows that meet a condition.
+
+    :param new: a value for each change.
+    :param limit: how many rows are touched at most: a statement that is meant for one row carries 2, so that a second
+        match is noticed and never a whole table rewritten by mistake.
+    :param returning: the fields of the rows that come back as they are then; None for all, none for no rows at all.
     """
 
     model: Model
-    fields: tuple[str, ...]
+    changes: tuple[Change, ...]
     new: tuple[object, ...]
     where: Where
     limit: int | None = None
+    returning: tuple[str, ...] | None = None
 
     @property
     def shape(self) -> Shape:
-        return ("update", self.model, self.fields, self.where.shape, self.limit is not None)
+        limited = self.limit is not None
+        return ("update", self.model, self.changes, self.where.shape, limited, self.returning)
 
     @property
     def values(self) -> tuple[object, ...]:
@@ -205,16 +222,47 @@ class Update(NamedTuple):
         return values if self.limit is None else (*values, self.limit)
 
 
+class UpdateMany(NamedTuple):
+    """Other values for each of many rows, in batches; only the number of rows that were there comes back.
+
+    :param match: the fields that say which row is meant: its key.
+    :param fields: the fields that are set.
+    :param rows: for each row the values of ``match``, then those of ``fields``; no two rows mean the same one. It may
+        be an iterator, as it is read once, a batch at a time.
+    :param changes: what happens to all of these rows alike, with a value for each in ``new``.
+    :param where: what a row must meet besides.
+    """
+
+    model: Model
+    match: tuple[str, ...]
+    fields: tuple[str, ...]
+    rows: Iterable[Sequence[object]]
+    changes: tuple[Change, ...] = ()
+    new: tuple[object, ...] = ()
+    where: Where = EVERYTHING
+    batch_size: int | None = None
+
+    @property
+    def shape(self) -> Shape:
+        return ("update many", self.model, self.match, self.fields, self.changes, self.where.shape)
+
+    @property
+    def shared(self) -> tuple[object, ...]:
+        """The values that are the same for every row."""
+        return self.new + self.where.values
+
+
 class Delete(NamedTuple):
-    """The rows that meet a condition go; their keys come back. ``limit`` as in :class:`Update`."""
+    """The rows that meet a condition go; their keys come back, if asked for. ``limit`` as in :class:`Update`."""
 
     model: Model
     where: Where
     limit: int | None = None
+    returning: bool = True
 
     @property
     def shape(self) -> Shape:
-        return ("delete", self.model, self.where.shape, self.limit is not None)
+        return ("delete", self.model, self.where.shape, self.limit is not None, self.returning)
 
     @property
     def values(self) -> tuple[object, ...]:
@@ -269,5 +317,5 @@ class CreateIndex:
 SchemaChange: TypeAlias = CreateTable | AddColumn | CreateIndex
 """The changes that lose nothing: all that DataFlow does to a schema by itself."""
 
-Statement: TypeAlias = Select | Insert | InsertMany | Update | Delete | Raw
+Statement: TypeAlias = Select | Insert | InsertMany | Update | UpdateMany | Delete | Raw
 """Whatever the executor can be asked for, apart from changes of the schema."""

@@ -8,7 +8,14 @@ from dataflow.coercion.refusals import Coercer, attempt, is_a, or_none, refusal
 from dataflow.errors import InvalidValue
 from dataflow.types import GREATEST_INTEGER, SMALLEST_INTEGER, ColumnType
 
-__all__ = ["boolean_coercer", "decimal_coercer", "float_coercer", "integer_coercer", "to_integer"]
+__all__ = [
+    "boolean_coercer",
+    "decimal_coercer",
+    "fits_decimal",
+    "float_coercer",
+    "integer_coercer",
+    "to_integer",
+]
 
 _DIGITS_BEFORE, _DIGITS_AFTER = 131_072, 16_383  # what PostgreSQL's numeric holds, the widest of all
 _BITS_OF_A_DIGIT = log2(10)
@@ -80,7 +87,7 @@ def decimal_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
         result = Decimal(cast("Decimal | int", value))
         if not result.is_finite():
             raise InvalidValue(f"{where}: NaN and infinity are no amounts; give a finite Decimal")
-        if not (_is_modest(result) or _fits(result)):
+        if not (_is_modest(result) or fits_decimal(result)):
             raise InvalidValue(
                 f"{where}: a Decimal may have {_DIGITS_BEFORE} digits, and {_DIGITS_AFTER} after the point"
             )
@@ -99,6 +106,7 @@ def _is_modest(number: Decimal) -> bool:
     return -99 < number.adjusted() < 99 and len(str(number)) < 99 and number.is_finite()
 
 
-def _fits(number: Decimal) -> bool:
+def fits_decimal(number: Decimal) -> bool:
+    """Tell whether a column of decimals can hold a number."""
     exponent = number.as_tuple().exponent
     return number.adjusted() < _DIGITS_BEFORE and isinstance(exponent, int) and exponent >= -_DIGITS_AFTER

@@ -1,6 +1,6 @@
 """The executor: the only way from a statement to a database."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -11,7 +11,7 @@ from dataflow.abc import Connection, Dialect, Interceptor, Observer, Rows
 from dataflow.errors import PluginError, QueryError, UnreadableValue
 from dataflow.model.schema import Model
 from dataflow.sql.compiled import Compiled, unreadable
-from dataflow.statements import Delete, Insert, InsertMany, Raw, Select, Shape, Statement, Update
+from dataflow.statements import Delete, Insert, InsertMany, Raw, Select, Shape, Statement, Update, UpdateMany
 
 __all__ = ["Executor", "Inserted", "Records"]
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 Records: TypeAlias = list[dict[str, Any]]
 OfRows: TypeAlias = Select | Insert | Update | Delete
 
-KINDS: frozenset[type] = frozenset({Select, Insert, InsertMany, Update, Delete, Raw})
+KINDS: frozenset[type] = frozenset({Select, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
 SHAPES_KEPT = 2048
 MANY_VALUES = 500  # a statement of so many is not met again, and its SQL is long
 BATCH_SIZE = 1000
@@ -95,6 +95,31 @@ class Executor:
             batches += 1
         return Inserted(count, batches, records)
 
+    async def affected(self, connection: Connection, statement: Update | Delete) -> int:
+        """Run a statement that brings no rows, and tell how many it touched."""
+        if self._interceptors:
+            statement = cast("Update | Delete", self.rewritten(statement))
+        values = statement.values
+        compiled = (self.compiled if len(values) < MANY_VALUES else self.compile_once)(statement.shape)
+        bind = compiled.bind
+        work = connection.execute(compiled.sql, values if bind is None else bind(values))
+        return await self._observed(work, statement, compiled.sql)
+
+    async def update_many(self, connection: Connection, statement: UpdateMany) -> int:
+        """Update from rows, batch by batch, and tell how many rows of the table were meant."""
+        if self._interceptors:
+            statement = cast("UpdateMany", self.rewritten(statement))
+        compiled = self.compiled(statement.shape)
+        batch, bind = compiled.update, compiled.bind
+        assert batch is not None
+        shared = statement.shared if compiled.bind_shared is None else compiled.bind_shared(statement.shared)
+        touched = 0
+        for chunk in _chunks(statement.rows, statement.batch_size or BATCH_SIZE):
+            bound = chunk if bind is None else list(map(bind, chunk))
+            work = connection.update(batch, shared, bound)
+            touched += await self._observed(work, statement, compiled.sql)
+        return touched
+
     async def raw(self, connection: Connection, statement: Raw) -> Records | int:
         """Run SQL of the user's own: its rows, or how many rows it touched where it brings none."""
         if self._interceptors:
@@ -131,6 +156,12 @@ class Executor:
         from dataflow.sql.compiler import compile_shape
 
         return compile_shape(self._dialect, shape)
+
+
+def _chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
 
 
 def _mapped(compiled: Compiled, rows: Rows, model: Model) -> Records:

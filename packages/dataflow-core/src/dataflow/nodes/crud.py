@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 from dataflow.errors import InvalidValue, MissingValue, MultipleRecords, RecordNotFound
 from dataflow.execution.database import Database
-from dataflow.model.field import utcnow
+from dataflow.filters.changes import read_changes
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.rows import ModelNode, RowSelector
-from dataflow.nodes.values import NewRow
+from dataflow.nodes.values import Maintained, NewRow
 from dataflow.statements import Delete, Insert, Order, Select, Update
 
 __all__ = ["CreateNode", "DeleteNode", "ReadNode", "UpdateNode"]
@@ -99,19 +99,16 @@ class UpdateNode(ModelNode):
     def __init__(self, database: Database, model: Model) -> None:
         super().__init__(database, model)
         self._selector = RowSelector(model, self.name, takes_values=True, controls=("updates", "required"))
-        self._maintained = tuple(
-            field.name for field in model.fields.values() if field.maintained == "updated"
-        )
+        self._maintained = Maintained(model)
+        self._place = f"{self.name} updates"
         # What cannot be read of the changed row must be noticed before the change is final.
         codecs = [database.dialect.codec(field.type) for field in model.fields.values()]
         self._is_always_readable = all(codec.decode is None for codec in codecs)
 
     def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
         selection = self._selector.check(parameters, names)
-        for field in selection.values:
-            if field.name in parameters:
-                field.coerce(parameters[field.name])
-        self._updates(parameters.get("updates", {}))
+        known = [(field, parameters[field.name]) for field in selection.values if field.name in parameters]
+        read_changes(self.model, parameters.get("updates", {}), self._place, known)
         self._required(parameters)
 
     def missing(self, names: Collection[str]) -> str | None:
@@ -119,15 +116,13 @@ class UpdateNode(ModelNode):
 
     def prepare(self, parameters: Mapping[str, Any]) -> PreparedUpdate:
         where, selection = self._selector.where(parameters)
-        changes = self._updates(parameters.get("updates", {}))
-        for field in selection.values:
-            changes[field.name] = field.coerce(parameters[field.name])
-        if not changes:
+        given = [(field, parameters[field.name]) for field in selection.values]
+        changes = read_changes(self.model, parameters.get("updates", {}), self._place, given)
+        if not changes.shape:
             raise MissingValue(f"{self.name} has nothing to change; give updates, such as {{'field': value}}")
-        for name in self._maintained:
-            changes.setdefault(name, utcnow())
+        changes = self._maintained.beside(changes)
         limit = None if self._selector.is_key(where) else ONE_AND_A_WITNESS
-        statement = Update(self.model, tuple(changes), tuple(changes.values()), where, limit)
+        statement = Update(self.model, changes.shape, changes.values, where, limit)
         return PreparedUpdate(statement, self._required(parameters))
 
     def alone(self, prepared: PreparedUpdate) -> bool:
@@ -145,13 +140,6 @@ class UpdateNode(ModelNode):
         if prepared.required:
             raise RecordNotFound(f"{self.name} found no row to change; required=False accepts that")
         return {"record": None, "result": None, "found": False}
-
-    def _updates(self, updates: object) -> dict[str, object]:
-        if not isinstance(updates, Mapping):
-            raise InvalidValue(
-                f"{self.name} updates: expected a dict such as {{'field': value}}, got {type(updates).__name__}"
-            )
-        return {name: self.model.field(name).coerce(value) for name, value in updates.items()}
 
     def _required(self, parameters: Mapping[str, object]) -> bool:
         required = parameters.get("required", True)

@@ -6,13 +6,24 @@ from dataflow.abc import NodeType
 from dataflow.hookspecs import hookimpl
 from dataflow.model.schema import Model
 from dataflow.nodes.bulk import BulkCreateNode
+from dataflow.nodes.bulk_delete import BulkDeleteNode
+from dataflow.nodes.bulk_update import BulkUpdateNode
 from dataflow.nodes.crud import CreateNode, DeleteNode, ReadNode, UpdateNode
 from dataflow.nodes.listing import ListNode
 from dataflow.nodes.sql import SQLNode
 
 __all__ = ["dataflow_register_nodes"]
 
-OF_A_MODEL = (CreateNode, ReadNode, UpdateNode, DeleteNode, ListNode, BulkCreateNode)
+OF_A_MODEL = (
+    CreateNode,
+    ReadNode,
+    UpdateNode,
+    DeleteNode,
+    ListNode,
+    BulkCreateNode,
+    BulkUpdateNode,
+    BulkDeleteNode,
+)
 # Without a key no row can be told from another, so that none may be changed.
 WITHOUT_A_KEY = (ReadNode, ListNode)
 

@@ -12,7 +12,7 @@ from dataflow.model.schema import Model, ModelField
 from dataflow.nodes.contract import Output
 from dataflow.statements import EVERYTHING, Shape, Where, compare, equals
 
-__all__ = ["ModelNode", "RowSelector", "Selection"]
+__all__ = ["ModelNode", "RowSelector", "Selection", "key_names"]
 
 NAMES_KEPT = 256
 ROW_OUTPUTS = frozenset({"record", "result", "found"})
@@ -80,7 +80,7 @@ class RowSelector:
         self._name = name
         self._takes_values = takes_values
         self._controls = frozenset(controls) | {"conditions"}
-        self._keys = _key_names(model)
+        self._keys = key_names(model)
         self._sole_key = frozenset(self._keys) if len(model.key) == 1 else frozenset()
         self._key_shape = _shape_of_key(model.key)
         self.select: Callable[[tuple[str, ...], str | None], Selection] = lru_cache(NAMES_KEPT)(self._select)
@@ -191,7 +191,7 @@ class RowSelector:
         return {*self._controls, *self._keys, *self._model.fields}
 
 
-def _key_names(model: Model) -> Mapping[str, str]:
+def key_names(model: Model) -> Mapping[str, str]:
     """The names that select by key, each with its field; ``id`` and ``order_id`` stand for the key of an Order."""
     names = {field.name: field.name for field in model.key}
     if len(model.key) == 1:

@@ -1,14 +1,16 @@
-"""The values of a new row: those given, defaults, and what DataFlow keeps itself."""
+"""The values of a row: those given, defaults, and what DataFlow keeps itself."""
 
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from dataflow.errors import MissingValue, UnknownName
+from dataflow.filters.changes import Changes
 from dataflow.model.field import MISSING, utcnow
 from dataflow.model.schema import Model
+from dataflow.statements import Change
 
-__all__ = ["NewRow", "RowPlan"]
+__all__ = ["Maintained", "NewRow", "RowPlan"]
 
 NAMES_KEPT = 256
 
@@ -86,6 +88,32 @@ class NewRow:
             made=tuple(_maker(field) for field in made),
             stamps=len(stamped),
         )
+
+
+class Maintained:
+    """What DataFlow changes by itself in a row that is changed: the time of that, unless it is given."""
+
+    def __init__(self, model: Model) -> None:
+        self._stamped = tuple(
+            Change(field.name) for field in model.fields.values() if field.maintained == "updated"
+        )
+
+    def beside(self, changes: Changes) -> Changes:
+        """The changes, with those that are DataFlow's own."""
+        stamps = self._stamped
+        if not stamps:
+            return changes
+        shape, values = changes
+        given = [change.field for change in shape]
+        for stamp in stamps:
+            if stamp.field not in given:
+                shape, values = (*shape, stamp), (*values, utcnow())
+        return Changes(shape, values)
+
+    def except_for(self, given: Collection[str]) -> Changes:
+        """DataFlow's own changes alone, but for the fields that are given."""
+        stamps = tuple(change for change in self._stamped if change.field not in given)
+        return Changes(stamps, (utcnow(),) * len(stamps))
 
 
 def _has_default(field: Any) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dataflow.abc import BatchInsert, Convert, Row
+from dataflow.abc import BatchInsert, BatchUpdate, Convert, Row
 
 __all__ = ["Bind", "Compiled", "MapRow", "bind_in_order", "row_mapper", "unreadable"]
 
@@ -20,6 +20,8 @@ class Compiled(NamedTuple):
     :param columns: name and decoder of each column of such a row.
     :param batch: the pieces of a batch insert, else None.
     :param names: the parameters of SQL of the user's own, in the order of its placeholders.
+    :param update: the pieces of an update from rows, else None; ``bind`` is then for one row of it.
+    :param bind_shared: as ``bind``, for the values that such an update gives to all rows.
     """
 
     sql: str
@@ -28,6 +30,8 @@ class Compiled(NamedTuple):
     columns: tuple[tuple[str, Convert | None], ...] = ()
     batch: BatchInsert | None = None
     names: tuple[str, ...] = ()
+    update: BatchUpdate | None = None
+    bind_shared: Bind | None = None
 
 
 def bind_in_order(positions: Sequence[int], encoders: Mapping[int, Convert]) -> Bind | None:

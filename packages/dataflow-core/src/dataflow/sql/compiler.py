@@ -8,15 +8,14 @@ from sqlglot.expressions import Expression
 from dataflow.abc import Dialect
 from dataflow.model.schema import Model, ModelField
 from dataflow.sql.compiled import Compiled, row_mapper
-from dataflow.sql.conditions import Conditions, column, identifier
-from dataflow.sql.parameters import Parameters
+from dataflow.sql.conditions import Conditions, column, identifier, table
+from dataflow.sql.parameters import COUNT, Parameters
 from dataflow.sql.raw import compile_raw
+from dataflow.sql.updates import compile_update, compile_update_many, returned_columns, touched
 from dataflow.statements import Order, Shape
-from dataflow.types import ColumnType, Kind
 
 __all__ = ["compile_shape"]
 
-COUNT = ColumnType(Kind.INTEGER, int)
 COUNTED = (("count", None),)
 
 
@@ -25,16 +24,8 @@ def compile_shape(dialect: Dialect, shape: Shape) -> Compiled:
     return COMPILERS[str(shape[0])](dialect, *shape[1:])
 
 
-def _table(model: Model) -> exp.Table:
-    return exp.Table(this=identifier(model.table))
-
-
 def _all_fields(model: Model) -> tuple[ModelField, ...]:
     return tuple(model.fields.values())
-
-
-def _returning(model: Model, fields: Sequence[ModelField]) -> exp.Returning:
-    return exp.Returning(expressions=[column(model, field) for field in fields])
 
 
 def _select(
@@ -49,7 +40,7 @@ def _select(
 ) -> Compiled:
     parameters = Parameters(dialect)
     fields = _all_fields(model) if names is None else tuple(model.field(name) for name in names)
-    query = exp.Select().from_(_table(model))
+    query = exp.Select().from_(table(model))
     if where:
         query = query.where(Conditions(dialect, model, parameters.next).compile(where), copy=False)
     if counting:
@@ -88,11 +79,11 @@ def _insertion(
     model: Model, names: Sequence[str], parameters: Parameters, returned: Sequence[ModelField] | None
 ) -> Expression:
     fields = [model.field(name) for name in names]
-    returning = None if returned is None else _returning(model, returned)
+    returning = None if returned is None else returned_columns(model, returned)
     if not fields:
-        return exp.Insert(this=_table(model), default=True, returning=returning)
+        return exp.Insert(this=table(model), default=True, returning=returning)
     return exp.Insert(
-        this=exp.Schema(this=_table(model), expressions=[identifier(field.column) for field in fields]),
+        this=exp.Schema(this=table(model), expressions=[identifier(field.column) for field in fields]),
         expression=exp.Values(
             expressions=[exp.Tuple(expressions=[parameters.next(field.type) for field in fields])]
         ),
@@ -100,51 +91,23 @@ def _insertion(
     )
 
 
-def _update(dialect: Dialect, model: Model, names: tuple[str, ...], where: Shape, limited: bool) -> Compiled:
+def _delete(dialect: Dialect, model: Model, where: Shape, limited: bool, returning: bool) -> Compiled:
     parameters = Parameters(dialect)
-    changes = [
-        exp.EQ(this=exp.Column(this=identifier(field.column)), expression=parameters.next(field.type))
-        for field in map(model.field, names)
-    ]
-    fields = _all_fields(model)
-    update = exp.Update(
-        this=_table(model),
-        expressions=changes,
-        where=exp.Where(this=_touched(dialect, model, where, limited, parameters)),
-        returning=_returning(model, fields),
-    )
-    return parameters.compiled(update, fields)
-
-
-def _delete(dialect: Dialect, model: Model, where: Shape, limited: bool) -> Compiled:
-    parameters = Parameters(dialect)
+    keys = model.key if returning else None
     delete = exp.Delete(
-        this=_table(model),
-        where=exp.Where(this=_touched(dialect, model, where, limited, parameters)),
-        returning=_returning(model, model.key),
+        this=table(model),
+        where=exp.Where(this=touched(dialect, model, where, limited, parameters)),
+        returning=None if keys is None else returned_columns(model, keys),
     )
-    return parameters.compiled(delete, model.key)
-
-
-def _touched(
-    dialect: Dialect, model: Model, where: Shape, limited: bool, parameters: Parameters
-) -> Expression:
-    """The condition itself, or the keys of at most so many rows that meet it."""
-    condition = Conditions(dialect, model, parameters.next).compile(where)
-    if not limited:
-        return condition
-    keys = [column(model, field) for field in model.key]
-    some = exp.Select(expressions=[key.copy() for key in keys]).from_(_table(model)).where(condition)
-    some.set("limit", exp.Limit(expression=parameters.next(COUNT)))
-    operand = keys[0] if len(keys) == 1 else exp.Tuple(expressions=keys)
-    return exp.In(this=operand, query=exp.Subquery(this=some))
+    return parameters.compiled(delete, keys)
 
 
 COMPILERS: dict[str, Callable[..., Compiled]] = {
     "select": _select,
     "insert": _insert,
     "insert many": _insert_many,
-    "update": _update,
+    "update": compile_update,
+    "update many": compile_update_many,
     "delete": _delete,
     "raw": compile_raw,
 }

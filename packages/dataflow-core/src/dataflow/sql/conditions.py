@@ -15,7 +15,7 @@ from dataflow.model.schema import Model, ModelField
 from dataflow.statements import Shape
 from dataflow.types import ColumnType
 
-__all__ = ["Conditions", "column", "identifier"]
+__all__ = ["Conditions", "column", "identifier", "table"]
 
 COMPARISONS: dict[str, Callable[..., Expression]] = {
     "$eq": exp.EQ,
@@ -31,6 +31,11 @@ OPPOSITES = {"$eq": "$ne", "$gt": "$lte", "$lte": "$gt", "$lt": "$gte", "$gte": 
 def identifier(name: str) -> exp.Identifier:
     """A name, quoted always: reserved words and capitals then need no thought."""
     return exp.to_identifier(name, quoted=True)
+
+
+def table(model: Model) -> exp.Table:
+    """The table of a model."""
+    return exp.Table(this=identifier(model.table))
 
 
 def column(model: Model, field: ModelField) -> exp.Column:

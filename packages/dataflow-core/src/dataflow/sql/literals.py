@@ -14,12 +14,12 @@ from dataflow.model.schema import Model
 from dataflow.sql.conditions import Conditions
 from dataflow.types import ColumnType
 
-__all__ = ["condition_text", "literal"]
+__all__ = ["condition_text", "literal", "literal_expression"]
 
 
 def literal(dialect: Dialect, value: object, type: ColumnType) -> str:
     """A value as it is stored, as SQL."""
-    return _expression(dialect, value, type).sql(dialect.grammar)
+    return literal_expression(dialect, value, type).sql(dialect.grammar)
 
 
 def condition_text(dialect: Dialect, model: Model, document: Mapping[str, object]) -> str:
@@ -33,12 +33,13 @@ def condition_text(dialect: Dialect, model: Model, document: Mapping[str, object
     def next_literal(type: ColumnType, many: bool) -> Expression:
         if many:
             raise ModelError(f"{model.name}: the where of an index cannot use $in; write $or")
-        return _expression(dialect, next(values), type)
+        return literal_expression(dialect, next(values), type)
 
     return Conditions(dialect, model, next_literal).compile(where.shape).sql(dialect.grammar)
 
 
-def _expression(dialect: Dialect, value: object, type: ColumnType) -> Expression:
+def literal_expression(dialect: Dialect, value: object, type: ColumnType) -> Expression:
+    """A value as it is stored, as a part of a statement."""
     encode = dialect.codec(type).encode
     stored = value if encode is None or value is None else encode(value)
     if stored is None:

@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Sequence
+from itertools import count
 
 from sqlglot import exp
 from sqlglot.expressions import Expression
 
-from dataflow.abc import BatchInsert, Convert, Dialect
+from dataflow.abc import BatchInsert, BatchUpdate, Convert, Dialect
 from dataflow.model.schema import ModelField
 from dataflow.sql.compiled import Compiled, bind_in_order, row_mapper
-from dataflow.types import ColumnType
+from dataflow.types import ColumnType, Kind
 
-__all__ = ["Parameters"]
+__all__ = ["COUNT", "Parameters"]
+
+COUNT = ColumnType(Kind.INTEGER, int)
+"""The type of a limit or an offset."""
 
 # A placeholder while the text is being made: no name can hold this character.
 MARK = "\x00"
@@ -67,6 +71,30 @@ class Parameters:
         pieces = BatchInsert(head, MARKED.sub(placeholder, row), tail, self._count, returned is not None)
         return Compiled(text, bind, mapper, columns, pieces)
 
+    def compiled_in_pieces(self, expression: Expression, width: int) -> Compiled:
+        """The text of an UPDATE from a list of rows, of which it holds one.
+
+        :param width: how many of the values are those of the row; they were asked for first.
+        """
+        head, row, tail = _split_values(expression.sql(self._dialect.grammar), width)
+        shared = [int(index) - width for index in MARKED.findall(head + tail)]
+        places = count(1)
+
+        def placeholder(match: re.Match[str]) -> str:
+            return self._dialect.placeholder(next(places))
+
+        pieces = [MARKED.sub(placeholder, piece) for piece in (head, tail, row)]
+        before = len(MARKED.findall(head))
+        update = BatchUpdate(pieces[0], pieces[2], pieces[1], width, before)
+        of_row = {index: encode for index, encode in self._encoders.items() if index < width}
+        of_all = {index - width: encode for index, encode in self._encoders.items() if index >= width}
+        return Compiled(
+            "".join((pieces[0], pieces[2], pieces[1])),
+            bind_in_order(range(width), of_row),
+            update=update,
+            bind_shared=bind_in_order(shared, of_all),
+        )
+
 
 def _packed(pack: Convert, encode: Convert | None) -> Convert:
     if encode is None:
@@ -74,8 +102,15 @@ def _packed(pack: Convert, encode: Convert | None) -> Convert:
     return lambda members: pack([encode(member) for member in members])
 
 
-def _split_values(marked: str) -> tuple[str, str, str]:
-    """An INSERT of one row as the text before the row, the row with its parentheses, and the text after it."""
-    start = marked.index(MARK) - 1
-    end = marked.rindex(MARK) + 2
-    return marked[:start], marked[start:end], marked[end:]
+def _split_values(marked: str, width: int | None = None) -> tuple[str, str, str]:
+    """A statement of one row as the text before the row, the row with its parentheses, and the text after it.
+
+    :param width: how many values the row has; None where no other ones stand in the text.
+    """
+    start = marked.index(MARK if width is None else f"{MARK}0{MARK}") - 1
+    last = (
+        marked.rindex(MARK)
+        if width is None
+        else marked.index(mark := f"{MARK}{width - 1}{MARK}") + len(mark) - 1
+    )
+    return marked[:start], marked[start : last + 2], marked[last + 2 :]

@@ -76,6 +76,13 @@ class SQLiteDialect:
 
         return among(operand, members, type)
 
+    def arithmetic(
+        self, operator: str, current: "Expression", amount: "Expression", type: ColumnType
+    ) -> "Expression":
+        from dataflow.sqlite.expressions import arithmetic
+
+        return arithmetic(operator, current, amount, type.kind)
+
     def pack(self, type: ColumnType) -> Convert:
         return types.pack(type)
 

@@ -8,9 +8,11 @@ from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from dataflow.abc import BatchInsert, RawResult, Rows
+from dataflow.abc import BatchInsert, BatchUpdate, RawResult, Rows
 from dataflow.errors import ConnectionLost, ScopeLost
 from dataflow.sqlite.bulk.multi_values import insert_rows
+from dataflow.sqlite.bulk.update_from_values import update_rows
+from dataflow.sqlite.decimals import DECIMAL_ARITHMETIC
 from dataflow.sqlite.errors import translate
 from dataflow.sqlite.options import SQLiteOptions
 from dataflow.sqlite.types import DECIMAL_KEY, decimal_key
@@ -97,6 +99,15 @@ class SQLiteConnection:
         except sqlite3.Error as error:
             raise translate(error) from error
 
+    async def update(
+        self, batch: BatchUpdate, shared: Sequence[object], rows: Sequence[Sequence[object]]
+    ) -> int:
+        raw = self._ready()
+        try:
+            return update_rows(raw, batch, shared, rows)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
     async def offload(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             return await self._workers.run(work, self._stop, first=True)
@@ -149,6 +160,8 @@ def _connect(options: SQLiteOptions) -> sqlite3.Connection:
     )
     try:
         raw.create_function(DECIMAL_KEY, 1, decimal_key, deterministic=True)
+        for name, function in DECIMAL_ARITHMETIC.items():
+            raw.create_function(name, 2, function, deterministic=True)
         raw.execute("PRAGMA foreign_keys = ON")
         raw.execute(f"PRAGMA synchronous = {options.synchronous}")
         if options.wal:

@@ -13,6 +13,7 @@ from dataflow.errors import (
     IntegrityError,
     NotADatabase,
     NotNullViolation,
+    OutOfRange,
     QueryError,
     ScopeLost,
     SerializationFailure,
@@ -79,6 +80,8 @@ def translate(error: sqlite3.Error) -> DatabaseError:
         return SerializationFailure(
             "another transaction has written since this one began to read; run it again"
         )
+    if str(error) == "integer overflow":
+        return OutOfRange("the result of a calculation does not fit its column; nothing was changed")
     if primary in SENTENCES:
         kind, sentence = SENTENCES[primary]
         return kind(sentence)

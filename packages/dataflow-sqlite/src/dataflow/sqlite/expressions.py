@@ -3,10 +3,14 @@
 from sqlglot import exp
 from sqlglot.expressions import Expression
 
+from dataflow.sqlite.decimals import DECIMAL_PRODUCT, DECIMAL_SUM
 from dataflow.sqlite.types import DECIMAL_KEY
 from dataflow.types import ColumnType, Kind
 
-__all__ = ["among", "ordered"]
+__all__ = ["among", "arithmetic", "ordered"]
+
+INFINITY = "9e999"
+SMALLEST_INTEGER = "-9223372036854775808"
 
 
 def ordered(operand: Expression, kind: Kind) -> Expression:
@@ -27,3 +31,39 @@ def among(operand: Expression, members: Expression, type: ColumnType) -> Express
     is_null = exp.Is(this=operand.copy(), expression=exp.null())
     found = exp.In(this=digits, query=exp.Subquery(this=values))
     return exp.Paren(this=exp.And(this=exp.Not(this=is_null), expression=found))
+
+
+def arithmetic(operator: str, current: Expression, amount: Expression, kind: Kind) -> Expression:
+    """A sum or a product; SQLite itself would make a float of an integer that is too long, and null of NaN."""
+    if kind is Kind.DECIMAL:
+        name = DECIMAL_SUM if operator == "$inc" else DECIMAL_PRODUCT
+        exact = exp.Anonymous(this=name, expressions=[current, amount])
+        return exp.Coalesce(this=exact, expressions=[_overflow()])
+    connector = exp.Add if operator == "$inc" else exp.Mul
+    result = connector(this=current, expression=amount)
+    if kind is Kind.FLOAT:
+        # Of what is infinite already, the result may be so too.
+        endless = exp.Or(this=_is_infinite(current), expression=_is_infinite(amount))
+        is_number = exp.Not(this=exp.Is(this=exp.Paren(this=result.copy()), expression=exp.null()))
+        tests = [_is_finite(result), exp.And(this=exp.Paren(this=endless), expression=is_number)]
+    else:
+        kept = exp.Anonymous(this="typeof", expressions=[result.copy()])
+        tests = [exp.EQ(this=kept, expression=exp.Literal.string("integer"))]
+    return exp.Case(ifs=[exp.If(this=test, true=result.copy()) for test in tests], default=_overflow())
+
+
+def _is_finite(number: Expression) -> Expression:
+    return exp.LT(this=_magnitude(number), expression=exp.Var(this=INFINITY))
+
+
+def _is_infinite(number: Expression) -> Expression:
+    return exp.EQ(this=_magnitude(number), expression=exp.Var(this=INFINITY))
+
+
+def _magnitude(number: Expression) -> Expression:
+    return exp.Anonymous(this="abs", expressions=[number.copy()])
+
+
+def _overflow() -> Expression:
+    """SQLite's own error "integer overflow", which is the only one that an expression can raise."""
+    return exp.Anonymous(this="abs", expressions=[exp.Var(this=SMALLEST_INTEGER)])

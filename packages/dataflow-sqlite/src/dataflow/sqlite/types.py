@@ -17,7 +17,16 @@ from dataflow.abc import Codec, Column, Convert
 from dataflow.errors import InvalidValue
 from dataflow.types import ColumnType, Kind
 
-__all__ = ["DECIMAL_KEY", "DECLARED", "codec", "decimal_key", "pack", "stores"]
+__all__ = [
+    "DECIMAL_KEY",
+    "DECLARED",
+    "codec",
+    "decimal_key",
+    "decode_decimal",
+    "encode_decimal",
+    "pack",
+    "stores",
+]
 
 DECIMAL_KEY = "dataflow_decimal"
 """The name of :func:`decimal_key` in SQL."""
@@ -129,14 +138,16 @@ def _encode_float(value: float) -> float:
     return value
 
 
-def _encode_decimal(value: Decimal) -> str:
+def encode_decimal(value: Decimal) -> str:
+    """A decimal as it is stored: without an exponent, and without zeros at its end."""
     if not value:
         return "0"
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _decode_decimal(stored: str | float) -> Decimal:
+def decode_decimal(stored: str | float) -> Decimal:
+    """The decimal that is stored; a column that somebody else made may hold a number."""
     return Decimal(stored if isinstance(stored, str) else repr(stored))
 
 
@@ -170,7 +181,7 @@ CODECS: Mapping[Kind, Codec] = {
     Kind.BOOLEAN: Codec(int, bool),
     Kind.TEXT: Codec(),
     Kind.BINARY: Codec(),
-    Kind.DECIMAL: Codec(_encode_decimal, _decode_decimal),
+    Kind.DECIMAL: Codec(encode_decimal, decode_decimal),
     Kind.DATETIME: Codec(_encode_datetime, _decode_datetime),
     Kind.DATE: Codec(date.isoformat, date.fromisoformat),
     Kind.TIME: Codec(time.isoformat, time.fromisoformat),

@@ -1,0 +1,131 @@
+"""Rows that bring their key: which stored row each of them means, and what it gives it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple, NoReturn, TypeAlias
+
+from dataflow.errors import MissingValue, UnknownName, ValidationError
+from dataflow.model.schema import Model, ModelField
+from dataflow.nodes.rows import key_names
+
+__all__ = ["KeyedRows", "RowsOfFields"]
+
+NAMES_KEPT = 256
+Row: TypeAlias = Mapping[str, object]
+
+
+class RowsOfFields(NamedTuple):
+    """Rows that give the same fields; each holds the values of the key, then those of the fields."""
+
+    fields: tuple[str, ...]
+    rows: Sequence[tuple[object, ...]]
+
+
+class NamedValues(NamedTuple):
+    """The values of a row by these names: the key's first, then the others in the order of the model.
+
+    :param fields: the fields that are not the key.
+    """
+
+    given: tuple[tuple[str, ModelField], ...]
+    fields: tuple[str, ...]
+
+
+class KeyedRows:
+    """Reads rows of a model that bring their key.
+
+    :param name: the node's, for messages.
+    """
+
+    def __init__(self, model: Model, name: str) -> None:
+        self._model = model
+        self._name = name
+        self._keys = key_names(model)
+        self._width = len(model.key)
+        self.names: Callable[[tuple[str, ...]], NamedValues] = lru_cache(NAMES_KEPT)(self._names)
+
+    def check_names(self, names: Iterable[object]) -> None:
+        """Refuse names that are neither key nor field.
+
+        :raises UnknownName: suggesting the nearest.
+        """
+        for name in names:
+            if name not in self._keys and name not in self._model.fields:
+                raise UnknownName("field", name, self._name, {*self._keys, *self._model.fields})
+
+    def check(self, values: Row) -> None:
+        """Check values that are known, though others may be missing."""
+        self.check_names(values)
+        for name, value in values.items():
+            self._model.fields[self._keys.get(name, name)].coerce(value)
+
+    def read(self, rows: Sequence[Row]) -> Sequence[RowsOfFields]:
+        """Check and sort rows by the fields that they give; rows of one key become one, in which the last wins.
+
+        :raises ValidationError: naming the row.
+        """
+        try:
+            groups = self._grouped(rows)
+        except ValidationError:
+            self._blame(rows)
+        key = itemgetter(*range(self._width))
+        keys = set(chain.from_iterable(map(key, group.rows) for group in groups))
+        return groups if len(keys) == len(rows) else self._merged(rows)
+
+    def _grouped(self, rows: Sequence[Row]) -> Sequence[RowsOfFields]:
+        groups: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
+        for names, columns in _columns(rows):
+            given, fields = self.names(names)
+            # A column at a time: nearly twice as fast as a row at a time.
+            coerced = [map(field.coerce, columns[name]) for name, field in given]
+            groups.setdefault(fields, []).extend(zip(*coerced, strict=True))
+        return [RowsOfFields(fields, values) for fields, values in groups.items()]
+
+    def _merged(self, rows: Sequence[Row]) -> Sequence[RowsOfFields]:
+        merged: dict[tuple[object, ...], dict[str, object]] = {}
+        for row in rows:
+            given, _ = self.names(tuple(row))
+            values = {field.name: field.coerce(row[name]) for name, field in given}
+            key = tuple(values[field.name] for field in self._model.key)
+            merged.setdefault(key, {}).update(values)
+        return self._grouped([*merged.values()])
+
+    def _names(self, names: tuple[str, ...]) -> NamedValues:
+        self.check_names(names)
+        by_field: dict[str, str] = {}
+        for name in names:
+            meant = self._keys.get(name, name)
+            if meant in by_field:
+                raise ValidationError(f"{self._name} is given {by_field[meant]!r} and {name!r}; keep one")
+            by_field[meant] = name
+        for field in self._model.key:
+            if field.name not in by_field:
+                raise MissingValue(f"{self._name} needs the key {field.name!r} to know which row")
+        others = [field for field in self._model.fields.values() if not field.primary_key]
+        given = [(by_field[field.name], field) for field in others if field.name in by_field]
+        if not given:
+            raise MissingValue(f"{self._name} has nothing to change; give at least one field beside the key")
+        keys = [(by_field[field.name], field) for field in self._model.key]
+        return NamedValues((*keys, *given), tuple(field.name for _, field in given))
+
+    def _blame(self, rows: Sequence[Row]) -> NoReturn:
+        for index, row in enumerate(rows):
+            try:
+                self._grouped([row])
+            except UnknownName:
+                raise
+            except ValidationError as error:
+                raise type(error)(f"row {index}: {error}") from None
+        raise AssertionError("a row that was refused is accepted alone")
+
+
+def _columns(rows: Sequence[Row]) -> Iterable[tuple[tuple[str, ...], Mapping[str, Sequence[object]]]]:
+    """The values by name, of all rows that have the same names in the same order."""
+    by_names: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        by_names.setdefault(tuple(row), []).append(row)
+    for names, some in by_names.items():
+        values = map(itemgetter(*names), some) if len(names) > 1 else [tuple(row.values()) for row in some]
+        yield names, dict(zip(names, zip(*values, strict=True), strict=True))

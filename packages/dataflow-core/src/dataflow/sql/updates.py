@@ -1,0 +1,138 @@
+"""Changes of rows as SQL: values that are set, and operators that work on what a column holds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+from sqlglot import exp
+from sqlglot.expressions import Expression
+
+from dataflow.abc import Dialect
+from dataflow.model.schema import Model, ModelField
+from dataflow.sql.compiled import Compiled
+from dataflow.sql.conditions import Conditions, column, identifier, table
+from dataflow.sql.literals import literal_expression
+from dataflow.sql.parameters import COUNT, Parameters
+from dataflow.statements import Change, Shape
+from dataflow.types import Kind
+
+__all__ = ["compile_update", "compile_update_many", "returned_columns", "touched"]
+
+NEW_ROWS = "dataflow_rows"
+ZEROS: Mapping[Kind, object] = {
+    Kind.INTEGER: 0,
+    Kind.FLOAT: 0.0,
+    Kind.DECIMAL: Decimal(0),
+    Kind.INTERVAL: timedelta(),
+}
+NEARER: Mapping[str, Callable[..., Expression]] = {"$min": exp.LT, "$max": exp.GT}
+
+
+def compile_update(
+    dialect: Dialect,
+    model: Model,
+    changes: tuple[Change, ...],
+    where: Shape,
+    limited: bool,
+    names: tuple[str, ...] | None,
+) -> Compiled:
+    """An UPDATE of the rows that meet a condition."""
+    parameters = Parameters(dialect)
+    returned = [model.field(name) for name in (model.fields if names is None else names)]
+    update = exp.Update(
+        this=table(model),
+        expressions=[_assignment(dialect, model, change, parameters) for change in changes],
+        where=exp.Where(this=touched(dialect, model, where, limited, parameters)),
+        returning=returned_columns(model, returned) if returned else None,
+    )
+    return parameters.compiled(update, returned or None)
+
+
+def compile_update_many(
+    dialect: Dialect,
+    model: Model,
+    match: tuple[str, ...],
+    names: tuple[str, ...],
+    changes: tuple[Change, ...],
+    where: Shape,
+) -> Compiled:
+    """An UPDATE from a list of rows, in pieces: those who run it repeat the row."""
+    parameters = Parameters(dialect)
+    fields = [model.field(name) for name in (*match, *names)]
+    row = exp.Tuple(expressions=[parameters.next(field.type) for field in fields])
+    given = [
+        exp.Column(this=identifier(f"column{position}"), table=identifier(NEW_ROWS))
+        for position, _ in enumerate(fields, 1)
+    ]
+    condition = Conditions(dialect, model, parameters.next)
+    update = exp.Update(
+        this=table(model),
+        expressions=[
+            *(_set(field, value) for field, value in zip(fields, given, strict=True) if field.name in names),
+            *(_assignment(dialect, model, change, parameters) for change in changes),
+        ],
+    )
+    update = update.from_(
+        exp.Values(expressions=[row], alias=exp.TableAlias(this=identifier(NEW_ROWS))), copy=False
+    )
+    matches: list[Expression] = [
+        exp.EQ(this=column(model, field), expression=value)
+        for field, value in zip(fields[: len(match)], given, strict=False)
+    ]
+    update.set("where", exp.Where(this=exp.and_(*matches, condition.compile(where), copy=False)))
+    return parameters.compiled_in_pieces(update, len(fields))
+
+
+def returned_columns(model: Model, fields: Sequence[ModelField]) -> exp.Returning:
+    """The clause that brings fields of the rows that were touched."""
+    return exp.Returning(expressions=[column(model, field) for field in fields])
+
+
+def touched(
+    dialect: Dialect, model: Model, where: Shape, limited: bool, parameters: Parameters
+) -> Expression:
+    """The condition itself, or the keys of at most so many rows that meet it."""
+    condition = Conditions(dialect, model, parameters.next).compile(where)
+    if not limited:
+        return condition
+    keys = [column(model, field) for field in model.key]
+    some = exp.Select(expressions=[key.copy() for key in keys]).from_(table(model)).where(condition)
+    some.set("limit", exp.Limit(expression=parameters.next(COUNT)))
+    operand = keys[0] if len(keys) == 1 else exp.Tuple(expressions=keys)
+    return exp.In(this=operand, query=exp.Subquery(this=some))
+
+
+def _set(field: ModelField, value: Expression) -> Expression:
+    return exp.EQ(this=exp.Column(this=identifier(field.column)), expression=value)
+
+
+def _assignment(dialect: Dialect, model: Model, change: Change, parameters: Parameters) -> Expression:
+    field = model.field(change.field)
+    value = parameters.next(field.type)
+    if change.operator == "$set":
+        return _set(field, value)
+    if change.operator in NEARER:
+        return _set(field, _nearer(dialect, model, field, value, NEARER[change.operator]))
+    current: Expression = column(model, field)
+    if field.nullable:
+        zero = literal_expression(dialect, ZEROS[field.type.kind], field.type)
+        current = exp.Coalesce(this=current, expressions=[zero])
+    return _set(field, dialect.arithmetic(change.operator, current, value, field.type))
+
+
+def _nearer(
+    dialect: Dialect,
+    model: Model,
+    field: ModelField,
+    value: Expression,
+    compares: Callable[..., Expression],
+) -> Expression:
+    """The value where nothing is there yet, or where it is the smaller or greater one."""
+    there = column(model, field)
+    test: Expression = compares(
+        this=dialect.ordered(value.copy(), field.type.kind),
+        expression=dialect.ordered(there.copy(), field.type.kind),
+    )
+    if field.nullable:
+        test = exp.Or(this=exp.Is(this=there.copy(), expression=exp.null()), expression=test)
+    return exp.Case(ifs=[exp.If(this=test, true=value)], default=there)

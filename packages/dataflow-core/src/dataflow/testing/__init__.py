@@ -1,0 +1,1 @@
+"""What the author of a plugin needs for tests: the conformance suite that every dialect passes."""

@@ -1,0 +1,1 @@
+"""The conformance suite: what every dialect must show, a module for each topic."""

@@ -1,0 +1,1 @@
+"""Plain Python that says what a database must answer."""

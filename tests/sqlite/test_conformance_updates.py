@@ -1,0 +1,17 @@
+"""Updates of many kinds, on SQLite."""
+
+from dataflow.testing.conformance.bulk_delete import BulkDeleteTests
+from dataflow.testing.conformance.bulk_update import BulkUpdateTests
+from dataflow.testing.conformance.update_operators import UpdateOperatorTests
+
+
+class TestUpdateOperators(UpdateOperatorTests):
+    pass
+
+
+class TestBulkUpdate(BulkUpdateTests):
+    pass
+
+
+class TestBulkDelete(BulkDeleteTests):
+    pass
