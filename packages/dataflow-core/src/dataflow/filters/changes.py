@@ -43,7 +43,7 @@ def read_changes(
     :raises InvalidValue: for a value of the wrong type, an operator that the type of a field does not have, and a field
         that is changed twice.
     """
-    if not isinstance(document, Mapping):
+    if type(document) is not dict and not isinstance(document, Mapping):
         raise InvalidValue(
             f"{where}: expected a dict such as {{'field': value}}, got {type(document).__name__}"
         )

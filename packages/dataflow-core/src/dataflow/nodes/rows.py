@@ -59,10 +59,12 @@ class Selection(NamedTuple):
 
     :param comparisons: field, operator and the parameter that holds the value.
     :param values: the fields whose parameters are new values.
+    :param key: the parameter that holds the key, where that is a single field and nothing else selects.
     """
 
     comparisons: tuple[Comparison, ...]
     values: tuple[ModelField, ...]
+    key: str | None = None
 
 
 class RowSelector:
@@ -121,6 +123,8 @@ class RowSelector:
         :raises ValidationError: where nothing selects, or a value has the wrong type.
         """
         selection = self.selection(parameters, parameters)
+        if selection.key is not None:
+            return Where(self._key_shape, (self._model.key[0].coerce(parameters[selection.key]),)), selection
         where = EVERYTHING
         conditions = parameters.get("conditions")
         if conditions is not None and not isinstance(conditions, str):
@@ -176,7 +180,11 @@ class RowSelector:
             raise ValidationError(
                 f"{self._name} is given {fields[0]!r} beside a selector; put it into conditions to select by it"
             )
-        return Selection(tuple(comparisons), tuple(self._model.fields[name] for name in fields))
+        values = tuple(self._model.fields[name] for name in fields)
+        by_key = (
+            len(comparisons) == 1 and "conditions" not in names and comparisons[0].parameter in self._sole_key
+        )
+        return Selection(tuple(comparisons), values, comparisons[0].parameter if by_key else None)
 
     def _bound(self, text: str | None) -> Sequence[Comparison]:
         if text is None:
