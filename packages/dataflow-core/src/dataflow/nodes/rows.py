@@ -46,7 +46,7 @@ class ModelNode:
 
     def row(self, record: dict[str, Any]) -> Output:
         """The output for a row that is there; the reserved names win over columns of the same name."""
-        output = dict(record)
+        output = record.copy()
         if self._key_alias is not None:
             output[self._key_alias] = record[self.model.key[0].name]
         output["record"] = output["result"] = record

@@ -63,6 +63,7 @@ HELD: Mapping[Kind, frozenset[str]] = {
 }
 MICROSECOND = timedelta(microseconds=1)
 OFFSET = -len("+00:00")
+_last_encoded = [(datetime.min, "")]
 from_iso_format = datetime.fromisoformat
 # Kept, as json.dumps makes one for each call that asks for anything special.
 write_document = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -133,7 +134,7 @@ COMPLEMENT = bytes.maketrans(b"0123456789", b"9876543210")
 
 
 def _encode_float(value: float) -> float:
-    if math.isnan(value):
+    if value != value:
         raise InvalidValue("SQLite cannot store NaN; give None instead")
     return value
 
@@ -152,9 +153,14 @@ def decode_decimal(stored: str | float) -> Decimal:
 
 
 def _encode_datetime(value: datetime) -> str:
-    if value.tzinfo is not UTC:
-        value = value.astimezone(UTC)
-    return value.isoformat(" ")[:OFFSET]
+    # The time of a change goes into several columns and many rows, and is written but once.
+    known, text = _last_encoded[0]
+    if known is value:
+        return text
+    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    text = utc.isoformat(" ")[:OFFSET]
+    _last_encoded[0] = (value, text)
+    return text
 
 
 def _decode_datetime(stored: str) -> datetime:
