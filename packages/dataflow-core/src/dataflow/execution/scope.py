@@ -46,7 +46,8 @@ class Scope:
     """Takes connections as they are needed, begins their transactions, and ends them together.
 
     Coroutines that touch a database in the process are always stepped by a thread that may block; the event loop
-    hands them over with ``Connection.offload`` or ``Dialect.offload``. So whatever may wait is told whether it may block the thread.
+    hands them over with ``Connection.offload`` or ``Dialect.offload``. So whatever may wait is told whether it may
+    block the thread.
 
     Of several threads or tasks that share a scope one works at a time, in turns; a part of it keeps the turn until it
     has ended, so that nothing of others is undone with it.
