@@ -2,7 +2,9 @@
 
 from dataflow.testing.conformance.bulk_delete import BulkDeleteTests
 from dataflow.testing.conformance.bulk_update import BulkUpdateTests
+from dataflow.testing.conformance.soft_delete import SoftDeleteTests
 from dataflow.testing.conformance.update_operators import UpdateOperatorTests
+from dataflow.testing.conformance.versions import VersionTests
 
 
 class TestUpdateOperators(UpdateOperatorTests):
@@ -14,4 +16,12 @@ class TestBulkUpdate(BulkUpdateTests):
 
 
 class TestBulkDelete(BulkDeleteTests):
+    pass
+
+
+class TestSoftDelete(SoftDeleteTests):
+    pass
+
+
+class TestVersions(VersionTests):
     pass

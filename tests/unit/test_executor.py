@@ -10,6 +10,7 @@ from dataflow.errors import PluginError, QueryError, UniqueViolation
 from dataflow.execution.executor import Executor
 from dataflow.execution.stepping import step
 from dataflow.model.declare import declare
+from dataflow.model.schema import Model
 from dataflow.sqlite.dialect import SQLiteDialect
 from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions
@@ -56,6 +57,9 @@ class Tenancy:
     kinds = frozenset({Select, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
     mandatory = True
 
+    def concerns(self, model: Model | None) -> bool:
+        return True
+
     def rewrite(self, statement: Statement) -> Statement:
         match statement:
             case Select() | Update() | UpdateMany() | Delete():
@@ -79,6 +83,9 @@ class Marker:
     def __init__(self, *kinds: type) -> None:
         self.kinds = frozenset(kinds)
         self.seen: list[Statement] = []
+
+    def concerns(self, model: Model | None) -> bool:
+        return True
 
     def rewrite(self, statement: Statement) -> Statement:
         self.seen.append(statement)

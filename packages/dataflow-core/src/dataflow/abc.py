@@ -288,6 +288,9 @@ class Interceptor(Protocol):
     mandatory: bool
     """Whether a kind that it does not handle must not be executed at all."""
 
+    def concerns(self, model: Model | None) -> bool:
+        """Whether it wants the statements on a model or, for None, the SQL of users; asked once for each."""
+
     def rewrite(self, statement: Statement) -> Statement:
         """The statement to execute instead."""
 

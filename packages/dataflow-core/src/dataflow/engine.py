@@ -2,7 +2,7 @@
 
 import sys
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -16,6 +16,7 @@ from dataflow.execution.forks import watch_forks
 from dataflow.execution.pool import WorkflowConnectionPool
 from dataflow.execution.stepping import step
 from dataflow.logs import logger
+from dataflow.model.extension import ExtraField
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node, Output
 from dataflow.nodes.registry import open_databases
@@ -82,7 +83,7 @@ class DataFlow:
         implied = not self.config.existing_schema_mode
         # A look at the names of a function makes a copy that keeps all of them alive: only where it is needed.
         names = sys._getframe(1).f_locals if quotes_hints(cls) else None
-        model = declare(cls, implied=implied, frame_locals=names)
+        model = declare(cls, implied=implied, frame_locals=names, extend=_extra_fields)
         database = self._databases.get(model.database)
         if database is None:
             raise ModelError(
@@ -258,9 +259,20 @@ def _database(name: str, url: DatabaseURL, config: DataFlowConfig) -> Database:
         wait=config.pool_timeout,
         migrate=migrate,
         may_change_schema=not config.existing_schema_mode,
+        interceptors=[
+            interceptor
+            for contributed in plugins().hooks.dataflow_statement_interceptors(config=config)
+            for interceptor in contributed
+        ],
     )
     watch_forks(database)
     return database
+
+
+def _extra_fields(model: Model) -> Iterable[ExtraField]:
+    from dataflow.plugins import plugins
+
+    return [field for fields in plugins().hooks.dataflow_extend_model(model=model) for field in fields]
 
 
 def _node_types(model: Model | None) -> Mapping[str, NodeType]:

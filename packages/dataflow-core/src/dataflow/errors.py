@@ -16,6 +16,7 @@
     │   ├── WorkflowBuildError
     │   └── WorkflowExecutionError
     ├── RecordNotFound
+    ├── StaleRecord
     ├── MultipleRecords
     ├── SchemaMismatch
     ├── TransactionClosed
@@ -72,6 +73,7 @@ __all__ = [
     "SchemaMismatch",
     "ScopeLost",
     "SerializationFailure",
+    "StaleRecord",
     "StatementTimeout",
     "StorageFull",
     "TransactionClosed",
@@ -244,6 +246,10 @@ class WorkflowExecutionError(WorkflowError):
 
 class RecordNotFound(DataFlowError):
     """A row that had to be there is not."""
+
+
+class StaleRecord(DataFlowError):
+    """A row has another version than the one that was expected: somebody changed it meanwhile. Nothing was changed."""
 
 
 class MultipleRecords(DataFlowError):

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from dataflow.abc import DialectFactory, NodeType
+from dataflow.abc import DialectFactory, Interceptor, NodeType
+from dataflow.config import DataFlowConfig
+from dataflow.model.extension import ExtraField
 from dataflow.model.schema import Model
 
 if TYPE_CHECKING:
@@ -20,6 +22,18 @@ hookimpl = pluggy.HookimplMarker("dataflow")
 @hookspec
 def dataflow_register_dialects() -> Iterable[DialectFactory]:
     """Name the dialects of a package, without importing their drivers."""
+    return ()
+
+
+@hookspec
+def dataflow_extend_model(model: Model) -> Iterable[ExtraField]:
+    """Name the fields that a model gets for what its options ask for."""
+    return ()
+
+
+@hookspec
+def dataflow_statement_interceptors(config: DataFlowConfig) -> Iterable[Interceptor]:
+    """Make the interceptors of a database, in the order in which they rewrite."""
     return ()
 
 

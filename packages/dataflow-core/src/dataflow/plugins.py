@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 import pluggy
 
 from dataflow import hookspecs
-from dataflow.abc import DialectFactory, NodeType
+from dataflow.abc import DialectFactory, Interceptor, NodeType
+from dataflow.config import DataFlowConfig
 from dataflow.errors import MissingPlugin, PluginError, nearest
+from dataflow.model.extension import ExtraField
 from dataflow.model.schema import Model
 
 if TYPE_CHECKING:
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["GROUP", "Plugin", "Plugins", "plugins"]
 
 GROUP = "dataflow"
-BUILT_IN = {"nodes": "dataflow.nodes.plugin", "cli": "dataflow.cli"}
+BUILT_IN = {
+    "interceptors": "dataflow.interceptors.plugin",
+    "nodes": "dataflow.nodes.plugin",
+    "cli": "dataflow.cli",
+}
 OURS = {
     "sqlite": "dataflow-sqlite",
     "postgresql": "dataflow-postgres",
@@ -56,6 +62,8 @@ class HookCalls(Protocol):
 
     def dataflow_register_dialects(self) -> list[Iterable[DialectFactory]]: ...
     def dataflow_register_nodes(self, *, model: Model | None) -> list[Iterable[NodeType]]: ...
+    def dataflow_extend_model(self, *, model: Model) -> list[Iterable[ExtraField]]: ...
+    def dataflow_statement_interceptors(self, *, config: DataFlowConfig) -> list[Iterable[Interceptor]]: ...
     def dataflow_register_commands(self, *, commands: "_SubParsersAction[ArgumentParser]") -> list[None]: ...
 
 

@@ -121,7 +121,10 @@ class Order(NamedTuple):
 
 
 class Select(NamedTuple):
-    """Rows of a model, or their number where ``counting``."""
+    """Rows of a model, or their number where ``counting``.
+
+    :param with_deleted: whether rows that were softly deleted are meant too.
+    """
 
     model: Model
     where: Where = EVERYTHING
@@ -130,6 +133,7 @@ class Select(NamedTuple):
     offset: int | None = None
     fields: tuple[str, ...] | None = None
     counting: bool = False
+    with_deleted: bool = False
 
     @property
     def shape(self) -> Shape:
@@ -227,8 +231,7 @@ class UpdateMany(NamedTuple):
 
     :param match: the fields that say which row is meant: its key.
     :param fields: the fields that are set.
-    :param rows: for each row the values of ``match``, then those of ``fields``; no two rows mean the same one. It may
-        be an iterator, as it is read once, a batch at a time.
+    :param rows: for each row the values of ``match``, then those of ``fields``; no two rows mean the same one.
     :param changes: what happens to all of these rows alike, with a value for each in ``new``.
     :param where: what a row must meet besides.
     """
@@ -236,7 +239,7 @@ class UpdateMany(NamedTuple):
     model: Model
     match: tuple[str, ...]
     fields: tuple[str, ...]
-    rows: Iterable[Sequence[object]]
+    rows: Sequence[tuple[object, ...]]
     changes: tuple[Change, ...] = ()
     new: tuple[object, ...] = ()
     where: Where = EVERYTHING
@@ -253,12 +256,16 @@ class UpdateMany(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """The rows that meet a condition go; their keys come back, if asked for. ``limit`` as in :class:`Update`."""
+    """The rows that meet a condition go; their keys come back, if asked for. ``limit`` as in :class:`Update`.
+
+    :param for_good: whether rows go, deleted ones too, that the model would only mark as deleted.
+    """
 
     model: Model
     where: Where
     limit: int | None = None
     returning: bool = True
+    for_good: bool = False
 
     @property
     def shape(self) -> Shape:

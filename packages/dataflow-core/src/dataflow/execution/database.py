@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence, Set
 from contextlib import suppress
 from threading import Lock
 
-from dataflow.abc import Connection, Dialect
+from dataflow.abc import Connection, Dialect, Interceptor
 from dataflow.capabilities import Capability
 from dataflow.errors import DatabaseBusy, ModelError, PoolTimeout, SchemaMismatch
 from dataflow.execution.executor import Executor
@@ -31,6 +31,7 @@ class Database:
     :param wait: how many seconds a run waits for its turn to write, where only one can.
     :param may_change_schema: whether anything may change the schema at all.
     :param migrate: whether tables, columns and indexes that are missing are made before the first run.
+    :param interceptors: rewrite its statements, in this order.
     """
 
     def __init__(
@@ -42,12 +43,13 @@ class Database:
         wait: float,
         migrate: bool,
         may_change_schema: bool = True,
+        interceptors: Sequence[Interceptor] = (),
     ) -> None:
         self.name = name
         self.dialect = dialect
         self.in_process = dialect.in_process
         self.pool = pool
-        self.executor = Executor(dialect)
+        self.executor = Executor(dialect, interceptors)
         self.models: dict[str, Model] = {}
         self.unprepared: tuple[Model, ...] = ()
         """The models whose tables have not been looked at yet."""
@@ -69,6 +71,9 @@ class Database:
         """Take a model up, in the place of an older one of its name; its table is looked at before the next run."""
         with self._lock:
             older = self.models.get(model.name)
+            if older is not None:
+                self.executor.forget(older)
+            self.executor.admit(model)
             self.models[model.name] = model
             self.refused -= {older}
             self.unprepared = tuple(other for other in self.unprepared if other is not older)
@@ -81,6 +86,7 @@ class Database:
         with self._lock:
             if self.models.get(model.name) is model:
                 del self.models[model.name]
+            self.executor.forget(model)
             self._settle({model}, set())
 
     def before_fork(self, *, is_writing: bool) -> None:

@@ -34,6 +34,25 @@ class Inserted:
     records: Records | None
 
 
+class _Concerned(dict[Model | None, tuple[Interceptor, ...]]):
+    """The interceptors of each model that is known, and under None those of SQL of the user's own.
+
+    One look at it is all that a statement pays which concerns none of them.
+    """
+
+    def __init__(self, interceptors: Sequence[Interceptor]) -> None:
+        super().__init__()
+        self._all = tuple(interceptors)
+        self[None] = self.of(None)
+
+    def of(self, model: Model | None) -> tuple[Interceptor, ...]:
+        return tuple(interceptor for interceptor in self._all if interceptor.concerns(model))
+
+    def __missing__(self, model: Model | None) -> tuple[Interceptor, ...]:
+        # A model that nobody has defined here must not pass by its interceptors either.
+        return self.of(model)
+
+
 class Executor:
     """Rewrites, compiles and runs statements on a connection that it is given.
 
@@ -52,21 +71,29 @@ class Executor:
                 names = ", ".join(sorted(kind.__name__ for kind in missing))
                 raise PluginError(f"{type(interceptor).__name__} is mandatory but does not handle {names}")
         self._dialect = dialect
-        self._interceptors = tuple(interceptors)
+        self._interceptors = _Concerned(interceptors)
         self._observers = tuple(observers)
         self.compiled = lru_cache(maxsize=SHAPES_KEPT)(self.compile_once)
         """Compile a shape, or find it again; ``compiled.cache_info()`` tells how often it was found."""
 
     def rewritten(self, statement: Statement) -> Statement:
         """The statement as the interceptors leave it."""
-        for interceptor in self._interceptors:
+        for interceptor in self._interceptors[getattr(statement, "model", None)]:
             if type(statement) in interceptor.kinds:
                 statement = interceptor.rewrite(statement)
         return statement
 
+    def admit(self, model: Model) -> None:
+        """Find out once which interceptors a model concerns."""
+        self._interceptors[model] = self._interceptors.of(model)
+
+    def forget(self, model: Model) -> None:
+        """Let go of a model that is defined no longer."""
+        self._interceptors.pop(model, None)
+
     async def records(self, connection: Connection, statement: OfRows) -> Records:
         """Run a statement and return its rows as dicts; of one that counts, a row with its ``count``."""
-        if self._interceptors:
+        if self._interceptors[statement.model]:
             statement = cast("OfRows", self.rewritten(statement))
         values = statement.values
         compiled = (self.compiled if len(values) < MANY_VALUES else self.compile_once)(statement.shape)
@@ -77,7 +104,7 @@ class Executor:
 
     async def insert_many(self, connection: Connection, statement: InsertMany) -> Inserted:
         """Insert rows batch by batch; only one batch is in memory, unless the rows are wanted back."""
-        if self._interceptors:
+        if self._interceptors[statement.model]:
             statement = cast("InsertMany", self.rewritten(statement))
         compiled = self.compiled(statement.shape)
         batch = compiled.batch
@@ -97,7 +124,7 @@ class Executor:
 
     async def affected(self, connection: Connection, statement: Update | Delete) -> int:
         """Run a statement that brings no rows, and tell how many it touched."""
-        if self._interceptors:
+        if self._interceptors[statement.model]:
             statement = cast("Update | Delete", self.rewritten(statement))
         values = statement.values
         compiled = (self.compiled if len(values) < MANY_VALUES else self.compile_once)(statement.shape)
@@ -107,7 +134,7 @@ class Executor:
 
     async def update_many(self, connection: Connection, statement: UpdateMany) -> int:
         """Update from rows, batch by batch, and tell how many rows of the table were meant."""
-        if self._interceptors:
+        if self._interceptors[statement.model]:
             statement = cast("UpdateMany", self.rewritten(statement))
         compiled = self.compiled(statement.shape)
         batch, bind = compiled.update, compiled.bind
@@ -122,7 +149,7 @@ class Executor:
 
     async def raw(self, connection: Connection, statement: Raw) -> Records | int:
         """Run SQL of the user's own: its rows, or how many rows it touched where it brings none."""
-        if self._interceptors:
+        if self._interceptors[None]:
             statement = cast("Raw", self.rewritten(statement))
         from dataflow.sql.raw import encode_parameters
 

@@ -9,6 +9,7 @@ from typing import Literal, Never, get_args
 
 from dataflow.coercion import coercer
 from dataflow.errors import InvalidValue, ModelError
+from dataflow.model.extension import ExtraField, extended
 from dataflow.model.field import MISSING, Field, FieldOptions, ForeignKey, Index, OnDelete
 from dataflow.model.hints import class_value, read_hints
 from dataflow.model.indexes import resolve_indexes
@@ -39,11 +40,22 @@ class _Draft:
         return self.name if self.options.column is None else self.options.column
 
 
-def declare(cls: type, *, implied: bool, frame_locals: Mapping[str, object] | None = None) -> Model:
+def _nothing(model: Model) -> Iterable[ExtraField]:
+    return ()
+
+
+def declare(
+    cls: type,
+    *,
+    implied: bool,
+    frame_locals: Mapping[str, object] | None = None,
+    extend: Callable[[Model], Iterable[ExtraField]] = _nothing,
+) -> Model:
     """Read a class as a model. From then on the class cannot be instantiated.
 
     :param implied: whether to add ``id``, ``created_at`` and ``updated_at``; False for an existing schema.
     :param frame_locals: the names where the class stands, for quoted hints of a class within a function.
+    :param extend: tells which fields its options bring; it is shown the model without its indexes.
     :raises ModelError: when it cannot become a table; the message names the field.
     :raises UnknownOption: for an option in ``__dataflow__`` that does not exist.
     :raises MissingPlugin: for an option whose package is not installed.
@@ -68,14 +80,16 @@ def declare(cls: type, *, implied: bool, frame_locals: Mapping[str, object] | No
         table=table,
         fields=MappingProxyType(fields),
         key=tuple(fields[name] for name in key),
-        indexes=resolve_indexes(cls.__name__, table, options.indexes, fields),
+        indexes=(),
         options=options.given,
         database=options.database,
         origin=(cls.__module__, cls.__qualname__),
         cls=cls,
     )
+    model = extended(model, extend(model))
+    indexes = resolve_indexes(cls.__name__, table, options.indexes, model.fields)
     _forbid_instances(cls)
-    return model
+    return replace(model, indexes=indexes)
 
 
 def _read_drafts(cls: type, options: ModelOptions, frame_locals: Mapping[str, object] | None) -> list[_Draft]:

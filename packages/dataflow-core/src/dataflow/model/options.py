@@ -16,9 +16,11 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "indexes": (list, tuple),
     "timestamps": (bool,),
     "naive_datetimes": (str,),
+    "soft_delete": (bool,),
+    "versioned": (bool,),
 }
 _PLUGINS = {"multi_tenant": "dataflow-tenancy", "tenant_isolation": "dataflow-tenancy"}
-_LATER = ("soft_delete", "versioned", "audit_log")
+_LATER = ("audit_log",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from dataflow.errors import InvalidValue
+from dataflow.model.features import deletion_field
 from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.many import read_flag, required_filter
 from dataflow.nodes.rows import ModelNode
@@ -15,7 +16,10 @@ CONTROLS = frozenset({"filter", "soft_delete", "confirmed"})
 
 
 class BulkDeleteNode(ModelNode):
-    """Deletes the rows that match a filter, and tells how many these were."""
+    """Deletes the rows that match a filter, and tells how many these were.
+
+    A model with soft deletion keeps them, marked as deleted, unless ``soft_delete`` is False.
+    """
 
     suffix = "BulkDeleteNode"
     writes = True
@@ -39,7 +43,9 @@ class BulkDeleteNode(ModelNode):
 
     def prepare(self, parameters: Mapping[str, Any]) -> Delete:
         self.check(parameters, parameters)
-        return Delete(self.model, required_filter(self.model, parameters, self.name), returning=False)
+        where = required_filter(self.model, parameters, self.name)
+        for_good = not read_flag(parameters, "soft_delete", self.name, default=True)
+        return Delete(self.model, where, returning=False, for_good=for_good)
 
     def alone(self, prepared: Delete) -> bool:
         return True
@@ -50,7 +56,7 @@ class BulkDeleteNode(ModelNode):
         return {"deleted": deleted, "result": deleted}
 
     def _check_soft_delete(self, parameters: Mapping[str, object]) -> None:
-        if read_flag(parameters, "soft_delete", self.name):
+        if read_flag(parameters, "soft_delete", self.name) and deletion_field(self.model) is None:
             raise InvalidValue(
                 f"{self.name}: {self.model.name} has no soft deletion, so the rows would be gone for good; "
                 'give the model __dataflow__ = {"soft_delete": True}'

@@ -1,23 +1,32 @@
 """The node that changes many rows: those that match a filter, or each its own way."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from dataflow.errors import InvalidValue, MissingValue, ValidationError
 from dataflow.execution.database import Database
 from dataflow.filters.changes import Changes, read_changes
 from dataflow.model.schema import Model, ModelField
 from dataflow.nodes.contract import Output, Place
-from dataflow.nodes.keyed_rows import KeyedRows
+from dataflow.nodes.keyed_rows import KeyedRows, RowsOfFields
 from dataflow.nodes.many import read_data, read_flag, required_filter
 from dataflow.nodes.rows import ModelNode, key_names
 from dataflow.nodes.values import Maintained
+from dataflow.nodes.versions import ExpectedVersion
 from dataflow.statements import Update, UpdateMany
 
 __all__ = ["BulkUpdateNode"]
 
 CONTROLS = frozenset({"filter", "update", "data", "confirmed"})
-Prepared: TypeAlias = Update | tuple[UpdateMany, ...]
+
+
+class PreparedRows(NamedTuple):
+    """The updates: one for each set of fields that rows give."""
+
+    statements: tuple[UpdateMany, ...]
+
+
+Prepared: TypeAlias = Update | PreparedRows
 
 
 class BulkUpdateNode(ModelNode):
@@ -35,6 +44,7 @@ class BulkUpdateNode(ModelNode):
         self._rows = KeyedRows(model, self.name)
         self._keys = key_names(model)
         self._maintained = Maintained(model)
+        self._version = ExpectedVersion(model, self.name)
 
     @property
     def outputs(self) -> frozenset[str] | None:
@@ -81,21 +91,24 @@ class BulkUpdateNode(ModelNode):
             updated = await executor.affected(await scope.connection(self.database), prepared)
         else:
             updated = 0
-            for statement in prepared:
-                updated += await executor.update_many(await scope.connection(self.database), statement)
+            connection = await scope.connection(self.database)
+            for statement in prepared.statements:
+                met = await executor.update_many(connection, statement)
+                if met < len(statement.rows):
+                    await self._version.refuse_stale_rows(self.database, connection, statement, met)
+                updated += met
         return {"updated": updated, "result": updated}
 
-    def _prepare_rows(self, parameters: Mapping[str, object]) -> tuple[UpdateMany, ...]:
+    def _prepare_rows(self, parameters: Mapping[str, object]) -> PreparedRows:
         read_flag(parameters, "confirmed", self.name)
         filling = self._values(parameters)
         rows = read_data(parameters, self.name)
         groups = self._rows.read(self._filled(rows, filling) if filling else rows)
-        return tuple(self._statement(fields, values) for fields, values in groups)
+        return PreparedRows(tuple(self._statement(group) for group in groups))
 
-    def _statement(self, fields: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> UpdateMany:
-        changes = self._maintained.except_for(fields)
-        key = tuple(field.name for field in self.model.key)
-        return UpdateMany(self.model, key, fields, rows, changes.shape, changes.values)
+    def _statement(self, group: RowsOfFields) -> UpdateMany:
+        changes = self._maintained.except_for(group.fields)
+        return UpdateMany(self.model, group.match, group.fields, group.rows, changes.shape, changes.values)
 
     def _filled(
         self, rows: Sequence[Mapping[str, object]], filling: Mapping[str, object]
@@ -123,6 +136,7 @@ class BulkUpdateNode(ModelNode):
         changes = read_changes(self.model, parameters.get("update", {}), f"{self.name} update", beside)
         for change in changes.shape:
             self._refuse_key(change.field)
+        self._version.refuse_change(changes)
         return changes
 
     def _refuse_key(self, name: str) -> None:

@@ -10,7 +10,8 @@ from dataflow.model.schema import Model
 from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.rows import ModelNode, RowSelector
 from dataflow.nodes.values import Maintained, NewRow
-from dataflow.statements import Delete, Insert, Order, Select, Update
+from dataflow.nodes.versions import ExpectedVersion
+from dataflow.statements import Delete, Insert, Order, Select, Update, Where
 
 __all__ = ["CreateNode", "DeleteNode", "ReadNode", "UpdateNode"]
 
@@ -84,10 +85,14 @@ class ReadNode(ModelNode):
 
 
 class PreparedUpdate(NamedTuple):
-    """An update, and whether its row must exist."""
+    """An update, and whether its row must exist.
+
+    :param selected: which row is meant, whatever its version; None where no version is expected.
+    """
 
     statement: Update
     required: bool
+    selected: Where | None
 
 
 class UpdateNode(ModelNode):
@@ -98,7 +103,9 @@ class UpdateNode(ModelNode):
 
     def __init__(self, database: Database, model: Model) -> None:
         super().__init__(database, model)
-        self._selector = RowSelector(model, self.name, takes_values=True, controls=("updates", "required"))
+        self._version = ExpectedVersion(model, self.name)
+        controls = ("updates", "required", *self._version.names)
+        self._selector = RowSelector(model, self.name, takes_values=True, controls=controls)
         self._maintained = Maintained(model)
         self._place = f"{self.name} updates"
         # What cannot be read of the changed row must be noticed before the change is final.
@@ -108,7 +115,10 @@ class UpdateNode(ModelNode):
     def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
         selection = self._selector.check(parameters, names)
         known = [(field, parameters[field.name]) for field in selection.values if field.name in parameters]
-        read_changes(self.model, parameters.get("updates", {}), self._place, known)
+        self._version.refuse_change(
+            read_changes(self.model, parameters.get("updates", {}), self._place, known)
+        )
+        self._version.where(parameters)
         self._required(parameters)
 
     def missing(self, names: Collection[str]) -> str | None:
@@ -120,23 +130,31 @@ class UpdateNode(ModelNode):
         changes = read_changes(self.model, parameters.get("updates", {}), self._place, given)
         if not changes.shape:
             raise MissingValue(f"{self.name} has nothing to change; give updates, such as {{'field': value}}")
+        self._version.refuse_change(changes)
         changes = self._maintained.beside(changes)
         limit = None if self._selector.is_key(where) else ONE_AND_A_WITNESS
-        statement = Update(self.model, changes.shape, changes.values, where, limit)
-        return PreparedUpdate(statement, self._required(parameters))
+        version = self._version.where(parameters)
+        selected = where if version.shape else None
+        statement = Update(
+            self.model, changes.shape, changes.values, where & version if version.shape else where, limit
+        )
+        return PreparedUpdate(statement, self._required(parameters), selected)
 
     def alone(self, prepared: PreparedUpdate) -> bool:
-        return prepared.statement.limit is None and self._is_always_readable
+        return prepared.statement.limit is None and prepared.selected is None and self._is_always_readable
 
     async def run(self, scope: Place, prepared: PreparedUpdate) -> Output:
         database = self.database
-        records = await database.executor.records(await scope.connection(database), prepared.statement)
+        connection = await scope.connection(database)
+        records = await database.executor.records(connection, prepared.statement)
         if len(records) > 1:
             raise MultipleRecords(
                 f"{self.name} matches more than one row; {self.model.name}BulkUpdateNode changes many"
             )
         if records:
             return self.row(records[0])
+        if prepared.selected is not None:
+            await self._version.refuse_stale(database, connection, prepared.selected)
         if prepared.required:
             raise RecordNotFound(f"{self.name} found no row to change; required=False accepts that")
         return {"record": None, "result": None, "found": False}
@@ -148,6 +166,13 @@ class UpdateNode(ModelNode):
         return required
 
 
+class PreparedDelete(NamedTuple):
+    """A deletion; ``selected`` as in :class:`PreparedUpdate`."""
+
+    statement: Delete
+    selected: Where | None
+
+
 class DeleteNode(ModelNode):
     """Deletes one row, if it is there."""
 
@@ -157,7 +182,8 @@ class DeleteNode(ModelNode):
 
     def __init__(self, database: Database, model: Model) -> None:
         super().__init__(database, model)
-        self._selector = RowSelector(model, self.name, takes_values=False)
+        self._version = ExpectedVersion(model, self.name)
+        self._selector = RowSelector(model, self.name, takes_values=False, controls=self._version.names)
 
     @property
     def outputs(self) -> frozenset[str] | None:
@@ -165,28 +191,36 @@ class DeleteNode(ModelNode):
 
     def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
         self._selector.check(parameters, names)
+        self._version.where(parameters)
 
     def missing(self, names: Collection[str]) -> str | None:
         return self._selector.missing(names)
 
-    def prepare(self, parameters: Mapping[str, Any]) -> Delete:
+    def prepare(self, parameters: Mapping[str, Any]) -> PreparedDelete:
         by_key = self._selector.by_key(parameters)
         if by_key is not None:
-            return Delete(self.model, by_key)
+            return PreparedDelete(Delete(self.model, by_key), None)
         where, _ = self._selector.where(parameters)
-        return Delete(self.model, where, None if self._selector.is_key(where) else ONE_AND_A_WITNESS)
+        limit = None if self._selector.is_key(where) else ONE_AND_A_WITNESS
+        version = self._version.where(parameters)
+        if not version.shape:
+            return PreparedDelete(Delete(self.model, where, limit), None)
+        return PreparedDelete(Delete(self.model, where & version, limit), where)
 
-    def alone(self, prepared: Delete) -> bool:
-        return prepared.limit is None
+    def alone(self, prepared: PreparedDelete) -> bool:
+        return prepared.statement.limit is None and prepared.selected is None
 
-    async def run(self, scope: Place, prepared: Delete) -> Output:
+    async def run(self, scope: Place, prepared: PreparedDelete) -> Output:
         database = self.database
-        records = await database.executor.records(await scope.connection(database), prepared)
+        connection = await scope.connection(database)
+        records = await database.executor.records(connection, prepared.statement)
         if len(records) > 1:
             raise MultipleRecords(
                 f"{self.name} matches more than one row; {self.model.name}BulkDeleteNode deletes many"
             )
         if not records:
+            if prepared.selected is not None:
+                await self._version.refuse_stale(database, connection, prepared.selected)
             return {"deleted": 0, "result": 0}
         key = records[0]
         if len(key) == 1:

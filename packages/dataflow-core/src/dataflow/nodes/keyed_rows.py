@@ -6,7 +6,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple, NoReturn, TypeAlias
 
-from dataflow.errors import MissingValue, UnknownName, ValidationError
+from dataflow.errors import InvalidValue, MissingValue, UnknownName, ValidationError
+from dataflow.model.features import version_field
 from dataflow.model.schema import Model, ModelField
 from dataflow.nodes.rows import key_names
 
@@ -17,19 +18,21 @@ Row: TypeAlias = Mapping[str, object]
 
 
 class RowsOfFields(NamedTuple):
-    """Rows that give the same fields; each holds the values of the key, then those of the fields."""
+    """Rows that give the same fields; each holds the values of ``match``, then those of ``fields``.
 
+    :param match: the key, and the version where the rows expect one.
+    """
+
+    match: tuple[str, ...]
     fields: tuple[str, ...]
     rows: Sequence[tuple[object, ...]]
 
 
 class NamedValues(NamedTuple):
-    """The values of a row by these names: the key's first, then the others in the order of the model.
-
-    :param fields: the fields that are not the key.
-    """
+    """The values of a row by these names: those of ``match`` first, then the others in the order of the model."""
 
     given: tuple[tuple[str, ModelField], ...]
+    match: tuple[str, ...]
     fields: tuple[str, ...]
 
 
@@ -44,6 +47,8 @@ class KeyedRows:
         self._name = name
         self._keys = key_names(model)
         self._width = len(model.key)
+        version = version_field(model)
+        self._version = None if version is None else version.name
         self.names: Callable[[tuple[str, ...]], NamedValues] = lru_cache(NAMES_KEPT)(self._names)
 
     def check_names(self, names: Iterable[object]) -> None:
@@ -75,21 +80,27 @@ class KeyedRows:
         return groups if len(keys) == len(rows) else self._merged(rows)
 
     def _grouped(self, rows: Sequence[Row]) -> Sequence[RowsOfFields]:
-        groups: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
+        groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[object, ...]]] = {}
         for names, columns in _columns(rows):
-            given, fields = self.names(names)
+            given, match, fields = self.names(names)
             # A column at a time: nearly twice as fast as a row at a time.
             coerced = [map(field.coerce, columns[name]) for name, field in given]
-            groups.setdefault(fields, []).extend(zip(*coerced, strict=True))
-        return [RowsOfFields(fields, values) for fields, values in groups.items()]
+            groups.setdefault((match, fields), []).extend(zip(*coerced, strict=True))
+        return [RowsOfFields(match, fields, values) for (match, fields), values in groups.items()]
 
     def _merged(self, rows: Sequence[Row]) -> Sequence[RowsOfFields]:
         merged: dict[tuple[object, ...], dict[str, object]] = {}
         for row in rows:
-            given, _ = self.names(tuple(row))
+            given = self.names(tuple(row)).given
             values = {field.name: field.coerce(row[name]) for name, field in given}
             key = tuple(values[field.name] for field in self._model.key)
-            merged.setdefault(key, {}).update(values)
+            earlier = merged.setdefault(key, {})
+            if earlier and (self._version in earlier or self._version in values):
+                raise InvalidValue(
+                    f"{self._name}: two rows have one key, so that only the first can meet the version that it "
+                    "expects; make one of them"
+                )
+            earlier.update(values)
         return self._grouped([*merged.values()])
 
     def _names(self, names: tuple[str, ...]) -> NamedValues:
@@ -103,12 +114,19 @@ class KeyedRows:
         for field in self._model.key:
             if field.name not in by_field:
                 raise MissingValue(f"{self._name} needs the key {field.name!r} to know which row")
-        others = [field for field in self._model.fields.values() if not field.primary_key]
-        given = [(by_field[field.name], field) for field in others if field.name in by_field]
-        if not given:
+        match = list(self._model.key)
+        if self._version is not None and self._version in by_field:
+            match.append(self._model.fields[self._version])
+        others = [
+            field for field in self._model.fields.values() if field.name in by_field and field not in match
+        ]
+        if not others:
             raise MissingValue(f"{self._name} has nothing to change; give at least one field beside the key")
-        keys = [(by_field[field.name], field) for field in self._model.key]
-        return NamedValues((*keys, *given), tuple(field.name for _, field in given))
+        return NamedValues(
+            tuple((by_field[field.name], field) for field in (*match, *others)),
+            tuple(field.name for field in match),
+            tuple(field.name for field in others),
+        )
 
     def _blame(self, rows: Sequence[Row]) -> NoReturn:
         for index, row in enumerate(rows):

@@ -6,6 +6,7 @@ from typing import Any
 from dataflow.errors import InvalidValue
 from dataflow.execution.database import Database
 from dataflow.filters.mongo import read_filter
+from dataflow.model.features import deletion_field
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.rows import ModelNode
@@ -14,7 +15,7 @@ from dataflow.types import GREATEST_INTEGER, Kind
 
 __all__ = ["ListNode"]
 
-CONTROLS = frozenset({"filter", "order_by", "limit", "offset", "fields", "count_only"})
+CONTROLS = frozenset({"filter", "order_by", "limit", "offset", "fields", "count_only", "include_deleted"})
 
 
 class ListNode(ModelNode):
@@ -47,11 +48,13 @@ class ListNode(ModelNode):
                 where &= self._equal(name, value)
         if parameters.get("filter") is not None:
             where &= read_filter(self.model, parameters["filter"], f"{self.name} filter")
-        if self._flag(parameters):
-            return Select(self.model, where, counting=True)
+        with_deleted = self._with_deleted(parameters)
+        if self._flag(parameters, "count_only"):
+            return Select(self.model, where, counting=True, with_deleted=with_deleted)
         limit, offset = self._number(parameters, "limit"), self._number(parameters, "offset")
         order = self._order(parameters.get("order_by"), cut=limit is not None or offset is not None)
-        return Select(self.model, where, order, limit, offset, self._fields(parameters.get("fields")))
+        fields = self._fields(parameters.get("fields"))
+        return Select(self.model, where, order, limit, offset, fields, with_deleted=with_deleted)
 
     def alone(self, prepared: Select) -> bool:
         return True
@@ -81,10 +84,19 @@ class ListNode(ModelNode):
             raise InvalidValue(f"{self.name} {name}: must be 0 or greater, and fit into 64 bits")
         return number
 
-    def _flag(self, parameters: Mapping[str, object]) -> bool:
-        flag = parameters.get("count_only", False)
+    def _flag(self, parameters: Mapping[str, object], name: str) -> bool:
+        flag = parameters.get(name, False)
         if not isinstance(flag, bool):
-            raise InvalidValue(f"{self.name} count_only: expected bool, got {type(flag).__name__}")
+            raise InvalidValue(f"{self.name} {name}: expected bool, got {type(flag).__name__}")
+        return flag
+
+    def _with_deleted(self, parameters: Mapping[str, object]) -> bool:
+        flag = self._flag(parameters, "include_deleted")
+        if flag and deletion_field(self.model) is None:
+            raise InvalidValue(
+                f"{self.name} include_deleted: {self.model.name} has no soft deletion, "
+                "so that no deleted row is kept; leave it out"
+            )
         return flag
 
     def _order(self, order_by: object, *, cut: bool) -> tuple[Order, ...]:

@@ -94,7 +94,9 @@ def _sql(step: Step) -> tuple[str | None, str]:
     except DataFlowError:
         unknown = ", ".join(step.inputs)
         return None, f"the statement depends on {unknown}" if unknown else "the statement depends on the run"
-    texts = [node.database.executor.compile_once(statement.shape).sql for statement in _statements(prepared)]
+    executor = node.database.executor
+    statements = map(executor.rewritten, _statements(prepared))
+    texts = [executor.compile_once(statement.shape).sql for statement in statements]
     return "; ".join(texts), ""
 
 

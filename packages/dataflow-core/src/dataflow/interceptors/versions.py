@@ -1,0 +1,35 @@
+"""Versions: each change of a row counts, so that whoever read it before can tell that it is another one by now."""
+
+from dataflow.model.features import VERSION, version_field
+from dataflow.model.schema import Model
+from dataflow.statements import (
+    Change,
+    Delete,
+    Insert,
+    InsertMany,
+    Raw,
+    Select,
+    Statement,
+    Update,
+    UpdateMany,
+)
+
+__all__ = ["Versions"]
+
+ONE_MORE = Change(VERSION.name, "$inc")
+
+
+class Versions:
+    """Counts the changes of rows."""
+
+    # Those that change no row are named too: see SoftDelete.
+    kinds: frozenset[type] = frozenset({Select, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
+    mandatory = True
+
+    def concerns(self, model: Model | None) -> bool:
+        return model is not None and version_field(model) is not None
+
+    def rewrite(self, statement: Statement) -> Statement:
+        if isinstance(statement, Update | UpdateMany):
+            return statement._replace(changes=(*statement.changes, ONE_MORE), new=(*statement.new, 1))
+        return statement
