@@ -228,6 +228,32 @@ class Dialect(Protocol):
     def pack(self, type: ColumnType) -> Convert:
         """Turns the encoded members for :meth:`among` into that one parameter."""
 
+    def matches(self, operator: str, operand: "Expression", pattern: "Expression") -> "Expression":
+        """The operand matches a pattern of ``$like``, ``$ilike`` or ``$regex``."""
+
+    def pattern(self, operator: str) -> Convert | None:
+        """Turns a pattern into the text that :meth:`matches` takes; None where it is the same.
+
+        It gets patterns of :mod:`dataflow.filters.wildcards`, or what :func:`dataflow.filters.regex.render` writes.
+        """
+
+    def json_type(self, document: "Expression", path: Sequence[str]) -> "Expression":
+        """What stands at a path: null, boolean, number, string, array or object, as a text; null if nothing.
+
+        A step of digits without a leading zero is the index of a list, and the key of a dict as any other step.
+        """
+
+    def json_value(self, document: "Expression", path: Sequence[str], kind: Kind) -> "Expression":
+        """The value at a path, null where it is of another type.
+
+        :param kind: TEXT or BOOLEAN; INTEGER or FLOAT for any number, to be compared with one of that kind.
+        """
+
+    def json_contains(
+        self, document: "Expression", path: Sequence[str], member: "Expression"
+    ) -> "Expression":
+        """The list at a path has an element, or the dict a key; the member is a scalar, as JSON text."""
+
     def ddl(self, change: SchemaChange) -> str:
         """The statement for a change of the schema."""
 

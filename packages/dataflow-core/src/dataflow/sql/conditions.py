@@ -4,8 +4,8 @@ SQL's logic has three: ``NOT (age > 5)`` is not true where age is null. So a neg
 where it becomes the opposite operator and, for a column that can be null, ``OR ... IS NULL``. An index stays usable.
 """
 
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol, cast
 
 from sqlglot import exp
 from sqlglot.expressions import Expression
@@ -13,9 +13,9 @@ from sqlglot.expressions import Expression
 from dataflow.abc import Dialect
 from dataflow.model.schema import Model, ModelField
 from dataflow.statements import Shape
-from dataflow.types import ColumnType
+from dataflow.types import ColumnType, Kind
 
-__all__ = ["Conditions", "column", "identifier", "table"]
+__all__ = ["PATTERN_OPERATORS", "Conditions", "NextParameter", "column", "identifier", "leaves", "table"]
 
 COMPARISONS: dict[str, Callable[..., Expression]] = {
     "$eq": exp.EQ,
@@ -25,6 +25,9 @@ COMPARISONS: dict[str, Callable[..., Expression]] = {
     "$lt": exp.LT,
     "$lte": exp.LTE,
 }
+PATTERN_OPERATORS = frozenset({"$like", "$ilike", "$regex"})
+PYTHON_TYPES: dict[Kind, type] = {Kind.TEXT: str, Kind.INTEGER: int, Kind.FLOAT: float, Kind.BOOLEAN: bool}
+TEXT = ColumnType(Kind.TEXT, str)
 OPPOSITES = {"$eq": "$ne", "$gt": "$lte", "$lte": "$gt", "$lt": "$gte", "$gte": "$lt"}
 
 
@@ -43,17 +46,41 @@ def column(model: Model, field: ModelField) -> exp.Column:
     return exp.Column(this=identifier(field.column), table=identifier(model.table))
 
 
+class NextParameter(Protocol):
+    """Gives a placeholder for the next value.
+
+    It is of this type, or a list of this type, or the pattern of an operator.
+    """
+
+    def __call__(self, type: ColumnType, many: bool = False, pattern_of: str | None = None) -> Expression: ...
+
+
+class Operand(NamedTuple):
+    """What a leaf looks at: a column, or a scalar within a JSON document."""
+
+    value: Expression
+    type: ColumnType
+    nullable: bool
+
+
+def leaves(shape: Shape) -> Iterator[Shape]:
+    """The conditions on single fields that a shape is made of."""
+    if shape and shape[0] in ("and", "or", "not"):
+        for part in shape[1:]:
+            yield from leaves(cast("Shape", part))
+    elif shape:
+        yield shape
+
+
 class Conditions:
     """Compiles the shapes of conditions on one model.
 
     :param dialect: says how its values compare.
     :param model: whose fields the shapes name.
-    :param parameter: gives a placeholder for the next value, which is of this type, or a list of this type.
+    :param parameter: gives the placeholder for each value, in their order.
     """
 
-    def __init__(
-        self, dialect: Dialect, model: Model, parameter: Callable[[ColumnType, bool], Expression]
-    ) -> None:
+    def __init__(self, dialect: Dialect, model: Model, parameter: NextParameter) -> None:
         self._dialect = dialect
         self._model = model
         self._parameter = parameter
@@ -68,35 +95,70 @@ class Conditions:
         if operator in ("and", "or"):
             parts = [self.compile(cast("Shape", part), negated) for part in shape[1:]]
             return _all(parts) if (operator == "and") != negated else _any(parts)
-        return self._leaf(str(operator), self._model.field(str(shape[1])), negated)
-
-    def _leaf(self, operator: str, field: ModelField, negated: bool) -> Expression:
+        operand = column(self._model, self._model.field(str(shape[1])))
+        if len(shape) == 3:
+            return self._of_document(str(operator), operand, cast("tuple[str, ...]", shape[2]), negated)
         if operator == "null":
-            test: Expression = exp.Is(this=column(self._model, field), expression=exp.null())
-            return exp.Not(this=test) if negated else test
-        if operator == "$in":
-            test = self._dialect.among(
-                column(self._model, field), self._parameter(field.type, True), field.type
-            )
-            return self._or_null(exp.Not(this=test), field) if negated else test
-        if not negated:
-            return self._comparison(operator, field)
+            return _is_null(operand, negated)
+        return self._leaf(str(operator), self._operand(operand, shape), negated)
+
+    def _operand(self, operand: Expression, shape: Shape) -> Operand:
+        if len(shape) == 2:
+            field = self._model.field(str(shape[1]))
+            return Operand(operand, field.type, field.nullable)
+        path, kind = cast("tuple[str, ...]", shape[2]), cast("Kind", shape[3])
+        value = self._dialect.json_value(operand, path, kind)
+        return Operand(value, ColumnType(kind, PYTHON_TYPES[kind]), True)
+
+    def _of_document(
+        self, operator: str, document: Expression, path: tuple[str, ...], negated: bool
+    ) -> Expression:
+        """A leaf about whatever stands at a path, be it a scalar or not."""
+        if operator == "$contains":
+            member = self._parameter(TEXT)
+            found = self._dialect.json_contains(document, path, member)
+            return exp.Not(this=_or_false(found)) if negated else found
+        kind = self._dialect.json_type(document, path)
+        if operator == "$exists":
+            return _is_null(kind, not negated)
+        # What is not there is as good as null.
+        null = exp.Literal.string("null")
+        is_null = exp.EQ(this=exp.Coalesce(this=kind, expressions=[null]), expression=null.copy())
+        return exp.Not(this=exp.Paren(this=is_null)) if negated else is_null
+
+    def _leaf(self, operator: str, operand: Operand, negated: bool) -> Expression:
+        if operator in PATTERN_OPERATORS:
+            pattern = self._parameter(TEXT, pattern_of=operator)
+            test: Expression = exp.Paren(this=self._dialect.matches(operator, operand.value, pattern))
+        elif operator == "$in":
+            test = self._dialect.among(operand.value, self._parameter(operand.type, True), operand.type)
+        else:
+            test = self._comparison(OPPOSITES[operator] if negated else operator, operand)
+            return _or_null(test, operand) if negated else test
         # A leaf that was turned round is true of what is not there.
-        return self._or_null(self._comparison(OPPOSITES[operator], field), field)
+        return _or_null(exp.Not(this=test), operand) if negated else test
 
-    def _or_null(self, test: Expression, field: ModelField) -> Expression:
-        if not field.nullable:
-            return test
-        is_null = exp.Is(this=column(self._model, field), expression=exp.null())
-        return exp.Paren(this=exp.Or(this=test, expression=is_null))
-
-    def _comparison(self, operator: str, field: ModelField) -> Expression:
-        left: Expression = column(self._model, field)
-        right = self._parameter(field.type, False)
+    def _comparison(self, operator: str, operand: Operand) -> Expression:
+        left, kind = operand.value, operand.type.kind
+        right = self._parameter(operand.type, False)
         if operator not in ("$eq", "$ne"):
-            left = self._dialect.ordered(left, field.type.kind)
-            right = self._dialect.ordered(right, field.type.kind)
+            left, right = self._dialect.ordered(left, kind), self._dialect.ordered(right, kind)
         return COMPARISONS[operator](this=left, expression=right)
+
+
+def _is_null(operand: Expression, negated: bool) -> Expression:
+    test = exp.Is(this=operand, expression=exp.null())
+    return exp.Not(this=test) if negated else test
+
+
+def _or_null(test: Expression, operand: Operand) -> Expression:
+    if not operand.nullable:
+        return test
+    return exp.Paren(this=exp.Or(this=test, expression=_is_null(operand.value.copy(), False)))
+
+
+def _or_false(test: Expression) -> Expression:
+    return exp.Coalesce(this=test, expressions=[exp.false()])
 
 
 def _all(parts: list[Expression]) -> Expression:

@@ -11,7 +11,8 @@ from dataflow.abc import Dialect
 from dataflow.errors import ModelError
 from dataflow.filters.mongo import read_filter
 from dataflow.model.schema import Model
-from dataflow.sql.conditions import Conditions
+from dataflow.sql.conditions import PATTERN_OPERATORS, Conditions, leaves
+from dataflow.statements import Shape
 from dataflow.types import ColumnType
 
 __all__ = ["condition_text", "literal", "literal_expression"]
@@ -28,14 +29,26 @@ def condition_text(dialect: Dialect, model: Model, document: Mapping[str, object
     :raises ModelError: where a value has no literal, such as a list.
     """
     where = read_filter(model, document, f"{model.name}: where of an index")
+    refused = next(filter(None, map(_not_of_an_index, leaves(where.shape))), None)
+    if refused is not None:
+        raise ModelError(
+            f"{model.name}: the where of an index cannot use {refused}; compare columns with values"
+        )
     values: Iterator[Any] = iter(where.values)
 
-    def next_literal(type: ColumnType, many: bool) -> Expression:
+    def next_literal(type: ColumnType, many: bool = False, pattern_of: str | None = None) -> Expression:
         if many:
             raise ModelError(f"{model.name}: the where of an index cannot use $in; write $or")
         return literal_expression(dialect, next(values), type)
 
     return Conditions(dialect, model, next_literal).compile(where.shape).sql(dialect.grammar)
+
+
+def _not_of_an_index(leaf: Shape) -> str | None:
+    """What a database cannot compute, or not alike for ever, whenever a row changes."""
+    if len(leaf) > 2:
+        return "paths into JSON, nor $contains"
+    return str(leaf[0]) if leaf[0] in PATTERN_OPERATORS else None
 
 
 def literal_expression(dialect: Dialect, value: object, type: ColumnType) -> Expression:

@@ -30,14 +30,16 @@ class Parameters:
         self._encoders: dict[int, Convert] = {}
         self._count = 0
 
-    def next(self, type: ColumnType, many: bool = False) -> Expression:
+    def next(self, type: ColumnType, many: bool = False, pattern_of: str | None = None) -> Expression:
         """The placeholder for the next value.
 
         :param many: whether that value is a list of this type, which travels as one parameter.
+        :param pattern_of: the operator whose pattern it is, such as ``"$like"``, where it is one.
         """
         index = self._count
         self._count += 1
-        encode = self._dialect.codec(type).encode
+        dialect = self._dialect
+        encode = dialect.codec(type).encode if pattern_of is None else dialect.pattern(pattern_of)
         if many:
             encode = _packed(self._dialect.pack(type), encode)
         if encode is not None:

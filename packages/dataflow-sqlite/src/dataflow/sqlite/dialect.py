@@ -86,6 +86,31 @@ class SQLiteDialect:
     def pack(self, type: ColumnType) -> Convert:
         return types.pack(type)
 
+    def matches(self, operator: str, operand: "Expression", pattern: "Expression") -> "Expression":
+        from dataflow.sqlite.searching import matches
+
+        return matches(operator, operand, pattern)
+
+    def pattern(self, operator: str) -> Convert | None:
+        return types.glob if operator == "$like" else None
+
+    def json_type(self, document: "Expression", path: Sequence[str]) -> "Expression":
+        from dataflow.sqlite.searching import json_type
+
+        return json_type(document, path)
+
+    def json_value(self, document: "Expression", path: Sequence[str], kind: Kind) -> "Expression":
+        from dataflow.sqlite.searching import json_value
+
+        return json_value(document, path, kind)
+
+    def json_contains(
+        self, document: "Expression", path: Sequence[str], member: "Expression"
+    ) -> "Expression":
+        from dataflow.sqlite.searching import json_contains
+
+        return json_contains(document, path, member)
+
     def ddl(self, change: SchemaChange) -> str:
         from dataflow.sqlite.ddl import render
 

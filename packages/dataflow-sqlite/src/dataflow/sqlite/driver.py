@@ -12,10 +12,9 @@ from dataflow.abc import BatchInsert, BatchUpdate, RawResult, Rows
 from dataflow.errors import ConnectionLost, ScopeLost
 from dataflow.sqlite.bulk.multi_values import insert_rows
 from dataflow.sqlite.bulk.update_from_values import update_rows
-from dataflow.sqlite.decimals import DECIMAL_ARITHMETIC
 from dataflow.sqlite.errors import translate
+from dataflow.sqlite.functions import register
 from dataflow.sqlite.options import SQLiteOptions
-from dataflow.sqlite.types import DECIMAL_KEY, decimal_key
 from dataflow.sqlite.workers import Workers
 
 __all__ = ["SQLiteConnection"]
@@ -159,9 +158,7 @@ def _connect(options: SQLiteOptions) -> sqlite3.Connection:
         cached_statements=STATEMENTS_KEPT,
     )
     try:
-        raw.create_function(DECIMAL_KEY, 1, decimal_key, deterministic=True)
-        for name, function in DECIMAL_ARITHMETIC.items():
-            raw.create_function(name, 2, function, deterministic=True)
+        register(raw)
         raw.execute("PRAGMA foreign_keys = ON")
         raw.execute(f"PRAGMA synchronous = {options.synchronous}")
         if options.wal:

@@ -96,6 +96,8 @@ def _without_values(message: str) -> str:
         return (
             "a stored text is not valid UTF-8; read the column as a blob, in a SQLNode with CAST(... AS BLOB)"
         )
+    if message == "user-defined function raised exception":
+        return "a stored value is no JSON or no number, as its column promises; mend it, in a SQLNode"
     return "SQLite refused the statement; its own words, which may hold a value, are in the __cause__"
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from dataflow.abc import Codec, Column, Convert
 from dataflow.errors import InvalidValue
+from dataflow.filters.wildcards import Wildcard, tokens
 from dataflow.types import ColumnType, Kind
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "decimal_key",
     "decode_decimal",
     "encode_decimal",
+    "glob",
     "pack",
     "stores",
 ]
@@ -109,6 +111,24 @@ def _json_number(value: float) -> str:
     if math.isinf(value):
         return "9e999" if value > 0 else "-9e999"
     return repr(value)
+
+
+def glob(pattern: str) -> str:
+    r"""Write a pattern of ``$like`` as GLOB has it.
+
+    >>> glob(r"5\%*_%")
+    '5%[*]?*'
+    """
+    return "".join(GLOB.get(token, str(token)) for token in tokens(pattern))
+
+
+GLOB: Mapping[str | Wildcard, str] = {
+    Wildcard.ANY: "*",
+    Wildcard.ONE: "?",
+    "*": "[*]",
+    "?": "[?]",
+    "[": "[[]",
+}
 
 
 def decimal_key(stored: str | float | None) -> bytes | None:

@@ -1,0 +1,7 @@
+"""The filter language on SQLite."""
+
+from dataflow.testing.conformance.filters import FilterTests
+
+
+class TestFilters(FilterTests):
+    pass
