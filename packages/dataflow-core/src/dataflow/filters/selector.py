@@ -24,7 +24,7 @@ _OPERATORS: Final = {
     ">": "$gt",
     ">=": "$gte",
 }
-_FILTER_OPERATORS: Final = frozenset({"in", "like", "ilike", "between", "not"})
+_FILTER_OPERATORS: Final = frozenset({"in", "like", "ilike", "between", "contains", "exists", "regex", "not"})
 _RESERVED: Final = frozenset({"and", "or", "not"})
 
 _SPACE: Final = re.compile(r"\s*")
@@ -118,6 +118,10 @@ class _Reader:
         if sign in _OPERATORS:
             return _OPERATORS[sign]
         self._at = start
+        if self._text.startswith(".", start):
+            self._refuse(
+                "a dot is not possible here; write the field alone, or a filter dict for a path into JSON"
+            )
         word = self._word().casefold()
         if word == "is":
             self._refuse(f"IS is no operator here; write a filter dict, {{{field!r}: None}}")

@@ -48,6 +48,8 @@ def _not_of_an_index(leaf: Shape) -> str | None:
     """What a database cannot compute, or not alike for ever, whenever a row changes."""
     if len(leaf) > 2:
         return "paths into JSON, nor $contains"
+    if leaf[0] == "$like":
+        return "$like (save for a prefix) nor $contains"
     return str(leaf[0]) if leaf[0] in PATTERN_OPERATORS else None
 
 

@@ -227,7 +227,7 @@ class FilterTests:
         random.Random(1).shuffle(members)
         assert [row["id"] for row in records(db, {name: {"$in": members}})] == [2, 4]
         assert [row["id"] for row in records(db, {name: {"$nin": members}})] == [1, 3]
-        assert [row["id"] for row in records(db, {"text": {"$in": [*members[:0], None]}})] == [1, 2, 3, 4]
+        assert [row["id"] for row in records(db, {"text": {"$in": [None]}})] == [1, 2, 3, 4]
         assert [row["id"] for row in records(db, {name: {"$in": set(members)}})] == [2, 4]
 
     def test_a_hundred_thousand_members_work_within_documents(self, db: DataFlow) -> None:
