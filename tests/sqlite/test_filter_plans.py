@@ -83,7 +83,9 @@ def test_the_opposite_of_exists_uses_the_index(people: DataFlow, file: Path) -> 
     "prefix", ["a", "aÿ", "\ud7ff", "\U0010ffff", "a\U0010ffff", "\U0010ffff\U0010ffff", "😀", "z\x7f"]
 )
 def test_a_prefix_is_found_to_its_very_end(people: DataFlow, prefix: str) -> None:
-    names = [prefix, prefix + "\U0010ffff", prefix + "a", prefix[:-1] + "!", prefix[:-1]]
+    last = ord(prefix[-1])
+    beyond = prefix[:-1] + chr(0xE000 if last == 0xD7FF else min(last + 1, 0x10FFFF))
+    names = [prefix, prefix + "\U0010ffff", prefix + "a", beyond, prefix[:-1] + "!", prefix[:-1]]
     rows = [{"name": name} for name in names]
     people.run_sync(people.nodes.PersonBulkCreateNode(data=rows))
     for condition in ({"$like": prefix + "%"}, {"$regex": "^" + prefix}, {"$like": prefix + "%_%"}):

@@ -179,6 +179,8 @@ class FilterTests:
             ({"data.deep.list": "a"}, False),
             ({"data.deep.list.00": "a"}, False),
             ({"data.deep.list.-1": {"$exists": True}}, False),
+            ({"data.deep.list.²": {"$exists": True}}, False),
+            ({"data.deep.list.\u0661": {"$exists": True}}, False),
             ({"data.deep.list.9": {"$exists": True}}, False),
             ({"data.deep.list.2": {"$exists": True}}, True),
             ({"data.deep.list.1.x": 2**53 + 1}, True),
