@@ -16,10 +16,12 @@ from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions
 from dataflow.sqlite.workers import Workers
 from dataflow.statements import (
+    Aggregate,
     Change,
     Delete,
     Insert,
     InsertMany,
+    Pipeline,
     Raw,
     Select,
     Statement,
@@ -54,7 +56,7 @@ def connection() -> Iterator[SQLiteConnection]:
 class Tenancy:
     """Adds a condition to whatever reads, changes or deletes; refuses what it cannot rewrite."""
 
-    kinds = frozenset({Select, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
+    kinds = frozenset({Select, Aggregate, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
     mandatory = True
 
     def concerns(self, model: Model | None) -> bool:
@@ -62,7 +64,7 @@ class Tenancy:
 
     def rewrite(self, statement: Statement) -> Statement:
         match statement:
-            case Select() | Update() | UpdateMany() | Delete():
+            case Select() | Aggregate() | Update() | UpdateMany() | Delete():
                 return statement._replace(where=statement.where & equals("tenant", "a"))
             case Insert() if "tenant" not in statement.fields:
                 fields, values = (*statement.fields, "tenant"), (*statement.values, "a")
@@ -138,7 +140,7 @@ def test_interceptors_act_in_their_order_on_the_kinds_that_they_name(connection:
     assert executor.rewritten(Delete(MODEL, equals("id", 1))) == after.seen[-1]
 
 
-@pytest.mark.parametrize("missing", [Select, Insert, InsertMany, Update, UpdateMany, Delete, Raw])
+@pytest.mark.parametrize("missing", [Select, Aggregate, Insert, InsertMany, Update, UpdateMany, Delete, Raw])
 def test_a_mandatory_interceptor_that_misses_a_kind_fails_the_start(missing: type) -> None:
     class Leaky(Tenancy):
         kinds = Tenancy.kinds - {missing}
@@ -154,6 +156,7 @@ def test_an_optional_interceptor_may_miss_kinds() -> None:
 RUNS: list[tuple[type, Callable[[Executor, SQLiteConnection], object]]] = [
     (Select, lambda e, c: step(e.records(c, Select(MODEL, equals("text", CANARY))))),
     (Select, lambda e, c: step(e.records(c, Select(MODEL, equals("text", CANARY), counting=True)))),
+    (Aggregate, lambda e, c: step(e.records(c, Aggregate(MODEL, equals("text", CANARY), Pipeline((), ()))))),
     (Insert, lambda e, c: step(e.records(c, Insert(MODEL, ("text",), (CANARY,))))),
     (InsertMany, lambda e, c: step(e.insert_many(c, InsertMany(MODEL, ("text",), [(CANARY,)])))),
     (Update, lambda e, c: step(e.records(c, Update(MODEL, (Change("tenant"),), (CANARY,), equals("id", 1))))),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 from dataflow.capabilities import Capability
 from dataflow.config import DataFlowConfig
 from dataflow.model.schema import Model, ModelField
+from dataflow.stages import Function
 from dataflow.statements import SchemaChange, Statement
 from dataflow.types import ColumnType, Kind
 from dataflow.url import DatabaseURL
@@ -253,6 +254,15 @@ class Dialect(Protocol):
         self, document: "Expression", path: Sequence[str], member: "Expression"
     ) -> "Expression":
         """The list at a path has an element, or the dict a key; the member is a scalar, as JSON text."""
+
+    def accumulated(self, function: Function, operand: "Expression", kind: Kind) -> "Expression":
+        """An aggregate function, other than count, over the values of a kind; nulls do not matter to it.
+
+        Sums are exact, save those of floats, and 0 of nothing. Where a sum of integers needs more than 64 bits, the
+        database must refuse it. Averages of integers are floats; those of decimals are exact to
+        :data:`~dataflow.stages.PLACES_OF_AVERAGE` places, those of intervals to the microsecond; both are rounded half
+        away from zero.
+        """
 
     def ddl(self, change: SchemaChange) -> str:
         """The statement for a change of the schema."""

@@ -306,7 +306,7 @@ class QueryError(DatabaseError):
 
 
 class OutOfRange(DatabaseError):
-    """The result of a calculation does not fit into its column; nothing was changed."""
+    """A number that the database computed does not fit its type: a sum of more than 64 bits, a product too great."""
 
 
 class UnreadableValue(DatabaseError):

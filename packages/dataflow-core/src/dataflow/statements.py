@@ -10,7 +10,7 @@ with what is asked, never with how much: it is the key under which the compiled 
 (3, 'A')
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -21,6 +21,7 @@ __all__ = [
     "EVERYTHING",
     "NOTHING",
     "AddColumn",
+    "Aggregate",
     "Change",
     "CreateIndex",
     "CreateTable",
@@ -28,6 +29,7 @@ __all__ = [
     "Insert",
     "InsertMany",
     "Order",
+    "Pipeline",
     "Raw",
     "Reference",
     "SchemaChange",
@@ -157,6 +159,30 @@ class Select(NamedTuple):
         if self.offset is not None:
             values += (self.offset,)
         return values
+
+
+class Pipeline(NamedTuple):
+    """What becomes of rows: the :mod:`~dataflow.stages`, and the values that they bind, in their order."""
+
+    stages: tuple[Hashable, ...]
+    values: tuple[object, ...]
+
+
+class Aggregate(NamedTuple):
+    """The documents that a pipeline makes of the rows that meet a condition; ``with_deleted`` as in :class:`Select`."""
+
+    model: Model
+    where: Where
+    pipeline: Pipeline
+    with_deleted: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        return ("aggregate", self.model, self.where.shape, self.pipeline.stages)
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        return self.where.values + self.pipeline.values
 
 
 class Insert(NamedTuple):
@@ -324,5 +350,5 @@ class CreateIndex:
 SchemaChange: TypeAlias = CreateTable | AddColumn | CreateIndex
 """The changes that lose nothing: all that DataFlow does to a schema by itself."""
 
-Statement: TypeAlias = Select | Insert | InsertMany | Update | UpdateMany | Delete | Raw
+Statement: TypeAlias = Select | Aggregate | Insert | InsertMany | Update | UpdateMany | Delete | Raw
 """Whatever the executor can be asked for, apart from changes of the schema."""

@@ -11,15 +11,26 @@ from dataflow.abc import Connection, Dialect, Interceptor, Observer, Rows
 from dataflow.errors import PluginError, QueryError, UnreadableValue
 from dataflow.model.schema import Model
 from dataflow.sql.compiled import Compiled, unreadable
-from dataflow.statements import Delete, Insert, InsertMany, Raw, Select, Shape, Statement, Update, UpdateMany
+from dataflow.statements import (
+    Aggregate,
+    Delete,
+    Insert,
+    InsertMany,
+    Raw,
+    Select,
+    Shape,
+    Statement,
+    Update,
+    UpdateMany,
+)
 
 __all__ = ["Executor", "Inserted", "Records"]
 
 T = TypeVar("T")
 Records: TypeAlias = list[dict[str, Any]]
-OfRows: TypeAlias = Select | Insert | Update | Delete
+OfRows: TypeAlias = Select | Aggregate | Insert | Update | Delete
 
-KINDS: frozenset[type] = frozenset({Select, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
+KINDS: frozenset[type] = frozenset({Select, Aggregate, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
 SHAPES_KEPT = 2048
 MANY_VALUES = 500  # a statement of so many is not met again, and its SQL is long
 BATCH_SIZE = 1000
@@ -201,8 +212,8 @@ def _mapped(compiled: Compiled, rows: Rows, model: Model) -> Records:
         name = next((name for name in names if name is not None), None)
         if name is None:
             raise
-        kind = model.field(name).type.kind.value
+        kind = f" as {model.fields[name].type.kind.value}" if name in model.fields else ""
         # Without its cause, which quotes the value.
         raise UnreadableValue(
-            f"{model.name}.{name}: a stored value cannot be read as {kind} ({type(error).__name__})"
+            f"{model.name}.{name}: a stored value cannot be read{kind} ({type(error).__name__})"
         ) from None

@@ -4,6 +4,7 @@ from dataflow.model.features import DELETED_AT, deletion_field
 from dataflow.model.field import utcnow
 from dataflow.model.schema import Model
 from dataflow.statements import (
+    Aggregate,
     Change,
     Delete,
     Insert,
@@ -26,7 +27,9 @@ class SoftDelete:
 
     # Inserting meets no row, and SQL of the user's own is left alone. They are named all the same: a kind of statement
     # that is added to the core must not pass by here unnoticed.
-    kinds: frozenset[type] = frozenset({Select, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
+    kinds: frozenset[type] = frozenset(
+        {Select, Aggregate, Insert, InsertMany, Update, UpdateMany, Delete, Raw}
+    )
     mandatory = True
 
     def concerns(self, model: Model | None) -> bool:
@@ -34,7 +37,7 @@ class SoftDelete:
 
     def rewrite(self, statement: Statement) -> Statement:
         match statement:
-            case Select() if not statement.with_deleted:
+            case Select() | Aggregate() if not statement.with_deleted:
                 return statement._replace(where=statement.where & NOT_DELETED)
             case Update() | UpdateMany():
                 return statement._replace(where=statement.where & NOT_DELETED)

@@ -3,6 +3,7 @@
 from dataflow.model.features import VERSION, version_field
 from dataflow.model.schema import Model
 from dataflow.statements import (
+    Aggregate,
     Change,
     Delete,
     Insert,
@@ -23,7 +24,9 @@ class Versions:
     """Counts the changes of rows."""
 
     # Those that change no row are named too: see SoftDelete.
-    kinds: frozenset[type] = frozenset({Select, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
+    kinds: frozenset[type] = frozenset(
+        {Select, Aggregate, Insert, InsertMany, Update, UpdateMany, Delete, Raw}
+    )
     mandatory = True
 
     def concerns(self, model: Model | None) -> bool:

@@ -6,20 +6,33 @@ from typing import Any
 from dataflow.errors import InvalidValue
 from dataflow.execution.database import Database
 from dataflow.filters.mongo import read_filter
+from dataflow.filters.pipelines import read_pipeline
 from dataflow.model.features import deletion_field
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.rows import ModelNode
-from dataflow.statements import EVERYTHING, Order, Select, Where, equals
+from dataflow.statements import EVERYTHING, Aggregate, Order, Select, Where, equals
 from dataflow.types import GREATEST_INTEGER, Kind
 
 __all__ = ["ListNode"]
 
-CONTROLS = frozenset({"filter", "order_by", "limit", "offset", "fields", "count_only", "include_deleted"})
+CONTROLS = frozenset(
+    {"filter", "order_by", "limit", "offset", "fields", "aggregate", "count_only", "include_deleted"}
+)
+IN_THE_PIPELINE = {
+    "order_by": "$sort",
+    "limit": "$limit",
+    "offset": "$skip",
+    "fields": "$project",
+    "count_only": "$count",
+}
 
 
 class ListNode(ModelNode):
-    """Finds the rows that match a filter. A parameter named like a field filters by it too."""
+    """Finds the rows that match a filter, or what a pipeline makes of them.
+
+    A parameter named like a field filters by it too.
+    """
 
     suffix = "ListNode"
     settled = True
@@ -41,7 +54,7 @@ class ListNode(ModelNode):
     def missing(self, names: Collection[str]) -> str | None:
         return None
 
-    def prepare(self, parameters: Mapping[str, Any]) -> Select:
+    def prepare(self, parameters: Mapping[str, Any]) -> Select | Aggregate:
         where = EVERYTHING
         for name, value in parameters.items():
             if name not in CONTROLS:
@@ -49,6 +62,8 @@ class ListNode(ModelNode):
         if parameters.get("filter") is not None:
             where &= read_filter(self.model, parameters["filter"], f"{self.name} filter")
         with_deleted = self._with_deleted(parameters)
+        if parameters.get("aggregate") is not None:
+            return self._aggregate(where, parameters, with_deleted)
         if self._flag(parameters, "count_only"):
             return Select(self.model, where, counting=True, with_deleted=with_deleted)
         limit, offset = self._number(parameters, "limit"), self._number(parameters, "offset")
@@ -56,17 +71,27 @@ class ListNode(ModelNode):
         fields = self._fields(parameters.get("fields"))
         return Select(self.model, where, order, limit, offset, fields, with_deleted=with_deleted)
 
-    def alone(self, prepared: Select) -> bool:
+    def alone(self, prepared: Select | Aggregate) -> bool:
         return True
 
-    async def run(self, scope: Place, prepared: Select) -> Output:
+    async def run(self, scope: Place, prepared: Select | Aggregate) -> Output:
         database = self.database
         connection = await scope.connection(database)
         records = await database.executor.records(connection, prepared)
-        if prepared.counting:
+        if isinstance(prepared, Select) and prepared.counting:
             count = records[0]["count"]
             return {"records": [], "count": count, "result": count}
         return {"records": records, "count": len(records), "result": records}
+
+    def _aggregate(self, where: Where, parameters: Mapping[str, object], with_deleted: bool) -> Aggregate:
+        for name, stage in IN_THE_PIPELINE.items():
+            given = parameters.get(name)
+            if given is not None and given is not False:
+                raise InvalidValue(
+                    f"{self.name}: {name} cannot stand beside aggregate; write {stage} in the pipeline"
+                )
+        pipeline = read_pipeline(self.model, parameters["aggregate"], f"{self.name} aggregate")
+        return Aggregate(self.model, where, pipeline, with_deleted)
 
     def _equal(self, name: str, value: object) -> Where:
         field = self.model.fields.get(name)

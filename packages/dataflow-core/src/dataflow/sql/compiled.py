@@ -1,6 +1,6 @@
 """What the compiler makes: SQL, and how values go in and rows come out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dataflow.abc import BatchInsert, BatchUpdate, Convert, Row
@@ -34,19 +34,20 @@ class Compiled(NamedTuple):
     bind_shared: Bind | None = None
 
 
-def bind_in_order(positions: Sequence[int], encoders: Mapping[int, Convert]) -> Bind | None:
+def bind_in_order(positions: Sequence[int], encoders: Mapping[int, Convert], count: int) -> Bind | None:
     """A function that puts values in the order of the placeholders and encodes those that need it, written for them.
 
     :param positions: for each placeholder, the index of its value.
     :param encoders: for the index of a value, its encoder.
+    :param count: how many values there are; the text may have no use for one of them.
     """
     steps = tuple((position, encoders.get(position)) for position in positions)
-    if all(encode is None and position == index for index, (position, encode) in enumerate(steps)):
+    if steps == tuple((index, None) for index in range(count)):
         return None
 
-    cells = ", ".join(_bound(position, encode) for position, encode in steps)
+    cells = "".join(f"{_bound(position, encode)}, " for position, encode in steps)
     space: dict[str, Any] = {f"encode_{index}": encode for index, encode in encoders.items()}
-    exec(f"def bind(values):\n    return ({cells},)", space)
+    exec(f"def bind(values):\n    return ({cells})", space)
     bind: Bind = space["bind"]
     return bind
 
@@ -67,20 +68,36 @@ def unreadable(columns: Sequence[tuple[str, Convert | None]], row: Row) -> str |
 
 
 def row_mapper(columns: Sequence[tuple[str, Convert | None]]) -> MapRow:
-    """A function that makes a dict of a row, written for these columns.
+    """A function that makes a dict of a row, written for these columns; ``_id.city`` is the city in a dict ``_id``.
 
     The text is made of numbers and of the names' own literals; a dict display is nearly twice as fast as ``zip``.
     """
     cells = "".join(f"cell_{index}, " for index in range(len(columns)))
-    entries = ", ".join(_entry(index, name, decode) for index, (name, decode) in enumerate(columns))
     space: dict[str, Any] = {f"decode_{index}": decode for index, (_, decode) in enumerate(columns)}
-    exec(f"def map_row(row):\n    {cells}= row\n    return {{{entries}}}", space)
+    exec(f"def map_row(row):\n    {cells}= row\n    return {_display(columns)}", space)
     mapper: MapRow = space["map_row"]
     return mapper
 
 
-def _entry(index: int, name: str, decode: Convert | None) -> str:
+def _display(columns: Sequence[tuple[str, Convert | None]]) -> str:
+    """The dict as Python text."""
+    entries: dict[str, str] = {}
+    parts: dict[str, list[str]] = {}
+    for index, (path, decode) in enumerate(columns):
+        name, dot, part = path.partition(".")
+        value = _value(index, decode)
+        if dot:
+            parts.setdefault(name, []).append(f"{part!r}: {value}")
+            value = ""
+        entries[name] = value
+    texts = (f"{name!r}: {value or _braced(parts[name])}" for name, value in entries.items())
+    return _braced(texts)
+
+
+def _braced(entries: Iterable[str]) -> str:
+    return f"{{{', '.join(entries)}}}"
+
+
+def _value(index: int, decode: Convert | None) -> str:
     cell = f"cell_{index}"
-    if decode is not None:
-        cell = f"None if {cell} is None else decode_{index}({cell})"
-    return f"{name!r}: {cell}"
+    return cell if decode is None else f"None if {cell} is None else decode_{index}({cell})"

@@ -7,6 +7,7 @@ from sqlglot.expressions import Expression
 
 from dataflow.abc import Dialect
 from dataflow.model.schema import Model, ModelField
+from dataflow.sql.aggregation import compile_aggregate
 from dataflow.sql.compiled import Compiled, row_mapper
 from dataflow.sql.conditions import Conditions, column, identifier, table
 from dataflow.sql.parameters import COUNT, Parameters
@@ -104,6 +105,7 @@ def _delete(dialect: Dialect, model: Model, where: Shape, limited: bool, returni
 
 COMPILERS: dict[str, Callable[..., Compiled]] = {
     "select": _select,
+    "aggregate": compile_aggregate,
     "insert": _insert,
     "insert many": _insert_many,
     "update": compile_update,

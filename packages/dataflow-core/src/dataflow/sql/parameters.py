@@ -64,7 +64,7 @@ class Parameters:
         text = MARKED.sub(placeholder, marked)
         columns = tuple((field.name, self._dialect.codec(field.type).decode) for field in returned or ())
         mapper = row_mapper(columns) if columns else None
-        bind = bind_in_order(positions, self._encoders)
+        bind = bind_in_order(positions, self._encoders, self._count)
         if not batch:
             return Compiled(text, bind, mapper, columns)
         if not self._count:
@@ -92,9 +92,9 @@ class Parameters:
         of_all = {index - width: encode for index, encode in self._encoders.items() if index >= width}
         return Compiled(
             "".join((pieces[0], pieces[2], pieces[1])),
-            bind_in_order(range(width), of_row),
+            bind_in_order(range(width), of_row, width),
             update=update,
-            bind_shared=bind_in_order(shared, of_all),
+            bind_shared=bind_in_order(shared, of_all, self._count - width),
         )
 
 

@@ -14,6 +14,7 @@ from dataflow.sqlite import introspection, types
 from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions
 from dataflow.sqlite.workers import Workers
+from dataflow.stages import Function
 from dataflow.statements import SchemaChange
 from dataflow.types import ColumnType, Kind
 from dataflow.url import DatabaseURL
@@ -110,6 +111,11 @@ class SQLiteDialect:
         from dataflow.sqlite.searching import json_contains
 
         return json_contains(document, path, member)
+
+    def accumulated(self, function: Function, operand: "Expression", kind: Kind) -> "Expression":
+        from dataflow.sqlite.expressions import accumulated
+
+        return accumulated(function, operand, kind)
 
     def ddl(self, change: SchemaChange) -> str:
         from dataflow.sqlite.ddl import render

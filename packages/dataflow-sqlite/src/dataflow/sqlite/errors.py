@@ -81,7 +81,7 @@ def translate(error: sqlite3.Error) -> DatabaseError:
             "another transaction has written since this one began to read; run it again"
         )
     if str(error) == "integer overflow":
-        return OutOfRange("the result of a calculation does not fit its column; nothing was changed")
+        return OutOfRange("the result of a calculation does not fit its type; nothing was changed")
     if primary in SENTENCES:
         kind, sentence = SENTENCES[primary]
         return kind(sentence)

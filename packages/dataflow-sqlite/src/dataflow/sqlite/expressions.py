@@ -1,16 +1,32 @@
 """How SQLite compares: expressions for the compiler, imported when the first statement is compiled."""
 
+from collections.abc import Mapping
+
 from sqlglot import exp
 from sqlglot.expressions import Expression
 
+from dataflow.sqlite.aggregates import DECIMAL_AVG, DECIMAL_MAX, DECIMAL_MIN, DECIMAL_TOTAL
 from dataflow.sqlite.decimals import DECIMAL_PRODUCT, DECIMAL_SUM
 from dataflow.sqlite.types import DECIMAL_KEY
+from dataflow.stages import PLACES_OF_AVERAGE, Function
 from dataflow.types import ColumnType, Kind
 
-__all__ = ["among", "arithmetic", "ordered"]
+__all__ = ["accumulated", "among", "arithmetic", "ordered"]
 
 INFINITY = "9e999"
 SMALLEST_INTEGER = "-9223372036854775808"
+
+ACCUMULATORS: Mapping[str, type[Expression]] = {
+    "sum": exp.Sum,
+    "avg": exp.Avg,
+    "min": exp.Min,
+    "max": exp.Max,
+}
+DECIMAL_ACCUMULATORS = {
+    "sum": DECIMAL_TOTAL,
+    "min": DECIMAL_MIN,
+    "max": DECIMAL_MAX,
+}
 
 
 def ordered(operand: Expression, kind: Kind) -> Expression:
@@ -67,3 +83,22 @@ def _magnitude(number: Expression) -> Expression:
 def _overflow() -> Expression:
     """SQLite's own error "integer overflow", which is the only one that an expression can raise."""
     return exp.Anonymous(this="abs", expressions=[exp.Var(this=SMALLEST_INTEGER)])
+
+
+def accumulated(function: Function, operand: Expression, kind: Kind) -> Expression:
+    """An aggregate function; decimals and exact averages need one of our own."""
+    if function == "avg" and kind is Kind.DECIMAL:
+        return _exact_average(operand, PLACES_OF_AVERAGE)
+    if function == "avg" and kind is Kind.INTERVAL:
+        return exp.Cast(this=_exact_average(operand, 0), to=exp.DataType.build("INTEGER"))
+    if kind is Kind.DECIMAL:
+        return exp.Anonymous(this=DECIMAL_ACCUMULATORS[function], expressions=[operand])
+    if function == "sum" and kind is Kind.FLOAT:
+        # The sum that is 0 of nothing. Where infinities meet it is null, as SQLite knows no NaN.
+        return exp.Anonymous(this="TOTAL", expressions=[operand])
+    result = ACCUMULATORS[function](this=operand)
+    return exp.Coalesce(this=result, expressions=[exp.Literal.number(0)]) if function == "sum" else result
+
+
+def _exact_average(operand: Expression, places: int) -> Expression:
+    return exp.Anonymous(this=DECIMAL_AVG, expressions=[operand, exp.Literal.number(places)])

@@ -8,6 +8,7 @@ import sqlite3
 from functools import lru_cache
 from typing import Any, Final
 
+from dataflow.sqlite.aggregates import AGGREGATES
 from dataflow.sqlite.decimals import DECIMAL_ARITHMETIC
 from dataflow.sqlite.types import DECIMAL_KEY, decimal_key
 
@@ -36,6 +37,8 @@ def register(raw: sqlite3.Connection) -> None:
     raw.create_function(DECIMAL_KEY, 1, decimal_key, deterministic=True)
     for name, function in DECIMAL_ARITHMETIC.items():
         raw.create_function(name, 2, function, deterministic=True)
+    for name, (arguments, aggregate) in AGGREGATES.items():
+        raw.create_aggregate(name, arguments, aggregate)
     raw.create_function(REGEXP, 2, matches, deterministic=True)
     raw.create_function(JSON_TYPE, 2, json_type, deterministic=True)
     raw.create_function(JSON_VALUE, 3, json_value, deterministic=True)

@@ -1,0 +1,7 @@
+"""Aggregations on SQLite."""
+
+from dataflow.testing.conformance.aggregation import AggregationTests
+
+
+class TestAggregation(AggregationTests):
+    pass
