@@ -9,6 +9,7 @@ from dataflow import DataFlowConfig
 from dataflow.errors import PluginError, QueryError, UniqueViolation
 from dataflow.execution.executor import Executor
 from dataflow.execution.stepping import step
+from dataflow.filters.pipelines import read_pipeline
 from dataflow.model.declare import declare
 from dataflow.model.schema import Model
 from dataflow.sqlite.dialect import SQLiteDialect
@@ -16,6 +17,7 @@ from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions
 from dataflow.sqlite.workers import Workers
 from dataflow.statements import (
+    EVERYTHING,
     Aggregate,
     Change,
     Delete,
@@ -113,6 +115,8 @@ def test_an_interceptor_rewrites_every_kind_of_statement(connection: SQLiteConne
 
     assert texts() == ["first"]
     assert step(executor.records(connection, everything._replace(counting=True))) == [{"count": 1}]
+    counted = read_pipeline(MODEL, [{"$count": "n"}], "here")
+    assert step(executor.records(connection, Aggregate(MODEL, EVERYTHING, counted))) == [{"n": 1}]
     created = step(executor.records(connection, Insert(MODEL, ("text",), ("third",))))
     assert created[0]["tenant"] == "a"
     step(executor.insert_many(connection, InsertMany(MODEL, ("text",), [("fourth",), ("fifth",)])))
