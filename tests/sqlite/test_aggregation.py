@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from math import inf
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar
@@ -42,6 +43,7 @@ def sql_of(*stages: Mapping[str, Any]) -> str:
 
 def test_stages_that_fit_into_one_select_are_one_select() -> None:
     assert sql_of(
+        {"$sort": {"price": 1}},
         {"$match": {"quantity": {"$lt": 9}}},
         {"$project": {"p": "$product", "q": "$quantity"}},
         {"$group": {"_id": "$p", "sold": {"$sum": "$q"}, "n": {"$sum": 1}}},
@@ -58,7 +60,7 @@ def test_stages_that_fit_into_one_select_are_one_select() -> None:
 
 
 def test_a_stage_that_comes_too_late_for_its_select_reads_from_it() -> None:
-    assert sql_of(SOLD, {"$match": {"sold": {"$gt": 5}}}, {"$sort": {"_id": 1}}) == (
+    assert sql_of(SOLD, {"$sort": {"_id": 1}}, {"$match": {"sold": {"$gt": 5}}}) == (
         'WITH "q1" AS (SELECT "items"."product" AS "c0", COALESCE(SUM("items"."quantity"), 0) AS "c1" FROM "items" '
         'WHERE DATAFLOW_DECIMAL("items"."price") > DATAFLOW_DECIMAL(?) GROUP BY "items"."product") '
         'SELECT "q1"."c0", "q1"."c1" FROM "q1" WHERE "q1"."c1" > ? ORDER BY "q1"."c0" ASC'
@@ -121,10 +123,22 @@ def test_a_sum_of_an_existing_column_beyond_64_bits_has_its_own_error(db: DataFl
         )
 
 
+def test_a_sum_that_is_no_number_is_null_as_sqlite_has_no_nan(db: DataFlow) -> None:
+    @db.model
+    class Reading:
+        value: float | None
+
+    db.run_sync(db.nodes.ReadingBulkCreateNode(data=[{"value": inf}, {"value": -inf}]))
+    group = {"$group": {"_id": None, "sum": {"$sum": "$value"}, "avg": {"$avg": "$value"}}}
+    assert db.run_sync(db.nodes.ReadingListNode(aggregate=[group, {"$match": {"sum": None}}]))["result"] == [
+        {"_id": None, "sum": None, "avg": None}
+    ]
+
+
 def test_decimals_that_somebody_else_stored_as_numbers_are_added_up(file: Path) -> None:
     with closing(sqlite3.connect(file)) as raw, raw:
         raw.execute(
-            "CREATE TABLE items (id INTEGER PRIMARY KEY, product INTEGER NOT NULL, quantity INTEGER NOT NULL, price NUMERIC)"
+            "CREATE TABLE items (id INTEGER PRIMARY KEY, product INT NOT NULL, quantity INT NOT NULL, price NUMERIC)"
         )
         raw.execute(
             "INSERT INTO items VALUES (1, 1, 1, 0.1), (2, 1, 1, 0.2), (3, 1, 1, '1.10'), (4, 1, 1, 2)"

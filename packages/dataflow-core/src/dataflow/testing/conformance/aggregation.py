@@ -456,6 +456,7 @@ class AggregationTests:
                 "mean": {"$avg": "$price"},
                 "n": {"$sum": 1},
                 "took": {"$max": "$took"},
+                "middle": {"$avg": "$product"},
             }
         }
 
@@ -468,6 +469,7 @@ class AggregationTests:
         assert regions({"mean": {"$not": {"$gt": 6}}}) == ["a", "c"]
         assert regions({"$or": [{"n": 2}, {"_id": {"$in": ["c", "d"]}}]}) == ["a", "c"]
         assert regions({"took": timedelta(1), "n": {"$ne": 1}}) == ["a"]
+        assert regions({"middle": {"$gt": 0.5, "$lt": 1.5}}) == ["a", "b", "c"]
 
     def test_groups_are_grouped_again(self, db: DataFlow) -> None:
         sell(
