@@ -67,6 +67,10 @@ def test_a_stage_that_comes_too_late_for_its_select_reads_from_it() -> None:
     )
 
 
+def test_an_order_ends_where_documents_are_grouped() -> None:
+    assert sql_of({"$sort": {"price": 1}}, SOLD).endswith('GROUP BY "items"."product"')
+
+
 def test_a_query_never_has_the_name_of_the_table(db: DataFlow) -> None:
     @db.model
     class Odd:
