@@ -16,6 +16,7 @@ MARKER_OF_FOLDER = {
     "docs": "docs",
     "integration": "sqlite",
     "packaging": "packaging",
+    "seeds": "sqlite",
     "sqlite": "sqlite",
     "typing": "unit",
     "unit": "unit",

@@ -1,0 +1,14 @@
+# /// seed
+# document = "ADR-003: Workflow-Native Database Operations"
+# section = "Decision"
+# supplied = ["db"]
+# needs = ["BulkUpdate, BulkDelete and BulkUpsert nodes"]
+# ///
+@db.model
+class Product:
+    name: str
+    price: float
+
+# Automatically creates 9 nodes:
+# - ProductCreateNode, ProductReadNode, ProductUpdateNode, ProductDeleteNode, ProductListNode
+# - ProductBulkCreateNode, ProductBulkUpdateNode, ProductBulkDeleteNode, ProductBulkUpsertNode

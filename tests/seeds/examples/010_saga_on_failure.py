@@ -1,0 +1,14 @@
+# /// seed
+# document = "Implementation Summary"
+# section = "2. Enterprise Workflows"
+# needs = ["sagas: no package yet"]
+# ///
+# Distributed transaction with Saga pattern
+workflow.add_node("DistributedTransactionManagerNode", "saga", {
+    "pattern": "saga",
+    "timeout": 60
+})
+
+# Automatic compensation on failure
+workflow.add_connection("payment", "refund",
+    condition="status == 'failed'")
