@@ -426,6 +426,7 @@ def test_options_are_read() -> None:
     order = model(make("Order", {"at": datetime, "n": int}, __dataflow__=options))
     assert (order.table, order.database, dict(order.options)) == ("größe", "analytics", options)
     assert order.fields["at"].type.naive_datetimes
+    assert order.fields["created_at"].type.naive_datetimes
     assert not order.fields["n"].type.naive_datetimes
     assert order.fields["at"].coerce(datetime(2024, 1, 2)) == datetime(2024, 1, 2, tzinfo=UTC)
 

@@ -71,7 +71,11 @@ def declare(
     timestamps = implied if options.timestamps is None else options.timestamps
     table = table_name(cls.__name__) if options.table is None else options.table
     check_identifier(table, 'the table (__dataflow__ = {"table": ...})', cls.__name__)
-    drafts = _with_implied(_read_drafts(cls, options, frame_locals), cls.__name__, implied, timestamps)
+    drafts = _read_drafts(cls, options, frame_locals)
+    if implied:
+        drafts = _with_key(drafts, cls.__name__)
+    if timestamps:
+        drafts = _with_timestamps(drafts, cls.__name__, options)
     _check_columns(drafts, cls.__name__)
     key = _key_names(drafts)
     fields = {draft.name: _build(draft, key, timestamps) for draft in drafts}
@@ -161,19 +165,20 @@ def _is_target(target: object) -> bool:
     return isinstance(target, str) and all(target.split(".")) and target.count(".") <= 1
 
 
-def _with_implied(drafts: list[_Draft], model: str, implied: bool, timestamps: bool) -> list[_Draft]:
-    """Add the key before the declared fields, and the timestamps after them, where they are not declared."""
-    names = {draft.name for draft in drafts}
-    first, last = [], []
-    if implied and not _key_names(drafts):
-        if "id" in names:
-            raise ModelError(f"{model}.id is not the key, so it needs another: Field(primary_key=True)")
-        first.append(_Draft("id", f"{model}.id", ColumnType(Kind.INTEGER, int), False, FieldOptions()))
-    for name in _MAINTAINED:
-        if timestamps and name not in names:
-            moment = ColumnType(Kind.DATETIME, datetime)
-            last.append(_Draft(name, f"{model}.{name}", moment, False, FieldOptions()))
-    return [*first, *drafts, *last]
+def _with_key(drafts: list[_Draft], model: str) -> list[_Draft]:
+    """Add the key before the declared fields, where none of them is it."""
+    if _key_names(drafts):
+        return drafts
+    if any(draft.name == "id" for draft in drafts):
+        raise ModelError(f"{model}.id is not the key, so it needs another: Field(primary_key=True)")
+    return [_Draft("id", f"{model}.id", ColumnType(Kind.INTEGER, int), False, FieldOptions()), *drafts]
+
+
+def _with_timestamps(drafts: list[_Draft], model: str, options: ModelOptions) -> list[_Draft]:
+    """Add the timestamps after the declared fields, where they are not among these."""
+    moment = ColumnType(Kind.DATETIME, datetime, naive_datetimes=options.naive_datetimes)
+    missing = [name for name in _MAINTAINED if all(draft.name != name for draft in drafts)]
+    return [*drafts, *(_Draft(name, f"{model}.{name}", moment, False, FieldOptions()) for name in missing)]
 
 
 def _key_names(drafts: Iterable[_Draft]) -> tuple[str, ...]:
