@@ -152,6 +152,8 @@ class Seed:
         return self._noted("the imports", IMPORT, "from dataflow import", code)
 
     def _with_urls(self, code: str) -> str:
+        if "a URL" not in self.example.supplied:
+            return code
         return self._noted("a URL", URL, lambda found: repr(self.url(found["database"] or "it")), code)
 
     def _noted(

@@ -174,6 +174,11 @@ def test_025_nothing_needs_to_be_configured(seed: Seed) -> None:
     assert [row["name"] for row in rows(db, "User")] == ["Ann"]
 
 
+def test_026_every_option_has_its_package(seed: Seed) -> None:
+    config = seed.run()["db"].config
+    assert (config.pool_size, config.pool_max_overflow) == (20, 50)
+
+
 def test_029_a_model_is_enough(seed: Seed) -> None:
     names = seed.run()
     john = {"name": "John Doe", "email": "john@example.com", "active": True}
@@ -389,9 +394,25 @@ def test_051_sales_are_counted_and_products_ranked(seed: Seed, capsys: pytest.Ca
     assert capsys.readouterr().out == f"Today's orders: 1\nTop products: {top}\n"
 
 
+def test_055_passwords_hold_any_character(seed: Seed) -> None:
+    names = seed.run()
+    urls = map(DatabaseURL.parse, names["connection_examples"])
+    assert [(url.password, url.host) for url in urls] == [
+        ("MySecret#123$", "localhost"),
+        ("P@ssw0rd!", "db.example.com"),
+        ("Complex$ecret?", "mysql.internal"),
+        ("temp#pass", "replica.host"),
+    ]
+    assert names["db"].config.database.host == "replica.host"
+
+
 def test_057_an_encoded_password_is_decoded(seed: Seed) -> None:
     password = seed.run()["password"]
     assert DatabaseURL.parse(f"postgresql://admin:{password}@localhost/db").password == "MySecret#123$"
+
+
+def test_058_a_password_is_given_as_it_is(seed: Seed) -> None:
+    assert seed.run()["db"].config.database.password == "MySecret#123$"
 
 
 def test_061_the_pipeline_does_what_the_sql_did(seed: Seed) -> None:

@@ -2,7 +2,7 @@
 # document = "ADR-003: Workflow-Native Database Operations"
 # section = "Decision"
 # supplied = ["db"]
-# needs = ["BulkUpdate, BulkDelete and BulkUpsert nodes"]
+# needs = ["BulkUpsert nodes"]
 # ///
 @db.model
 class Product:

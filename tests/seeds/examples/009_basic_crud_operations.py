@@ -2,7 +2,7 @@
 # document = "Implementation Summary"
 # section = "1. Basic CRUD Operations"
 # supplied = ["the imports"]
-# needs = ["BulkUpdate, BulkDelete and BulkUpsert nodes"]
+# needs = ["BulkUpsert nodes"]
 # ///
 db = DataFlow()
 
