@@ -68,8 +68,9 @@ def _read(path: Path) -> Example:
     header = HEADER.match(text)
     assert header is not None, f"{path.name} has no header"
     known = tomllib.loads(re.sub(r"^# ", "", header["toml"], flags=re.MULTILINE))
-    lists = {name: tuple(known.pop(name, ())) for name in ("supplied", "needs")}
-    return Example(int(path.stem[:3]), path, text[header.end() :], **known, **lists)
+    supplied, needs = (tuple(known.pop(name, ())) for name in ("supplied", "needs"))
+    code = text[header.end() :]
+    return Example(int(path.stem[:3]), path, code, supplied=supplied, needs=needs, **known)
 
 
 class Seed:

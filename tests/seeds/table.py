@@ -19,7 +19,7 @@ example in them, {total} in all, in their order. Each is kept word for word in `
 A test runs each example that can run and looks at what it left in the database. Nothing in an example is changed. What
 it takes for granted is supplied: a model, a row, a `workflow` to add to, the run at its end. "The imports" are those of
 `DataFlow`, `LocalRuntime` and `WorkflowBuilder`, where an example leaves them out or imports them from another package.
-"A URL" is that of a SQLite file in the place of a server.
+"A URL" is that of an SQLite file in the place of a server.
 
 What an example waits for is a package or a part of one. The test of such an example is expected to fail, and says so
 when it no longer does.
