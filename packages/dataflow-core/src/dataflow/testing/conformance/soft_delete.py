@@ -49,6 +49,15 @@ class SoftDeleteTests:
         assert kept["updated_at"] == kept["deleted_at"] > before["updated_at"]
         assert {**kept, "deleted_at": None, "updated_at": before["updated_at"]} == before
 
+    def test_an_aggregation_does_not_count_deleted_rows(self, db: DataFlow) -> None:
+        define_notes(db)
+        db.run_sync(db.nodes.NoteDeleteNode(id=2))
+        total = [{"$group": {"_id": None, "rows": {"$sum": 1}, "ranks": {"$sum": "$rank"}}}]
+        records = db.run_sync(db.nodes.NoteListNode(aggregate=total))["records"]
+        assert records == [{"_id": None, "rows": 3, "ranks": 8}]
+        records = db.run_sync(db.nodes.NoteListNode(aggregate=total, include_deleted=True))["records"]
+        assert records == [{"_id": None, "rows": 4, "ranks": 10}]
+
     def test_nodes_do_not_see_a_deleted_row(self, db: DataFlow) -> None:
         define_notes(db)
         db.run_sync(db.nodes.NoteDeleteNode(text="b"))
