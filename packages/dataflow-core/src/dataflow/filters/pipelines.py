@@ -56,12 +56,13 @@ def read_pipeline(model: Model, document: object, where: str) -> Pipeline:
         raise InvalidValue(f"{where}: more than {MAX_STAGES} stages")
     stages: list[Stage] = []
     values: list[object] = []
+    before: tuple[Stage, ...] = ()
     for number, item in enumerate(document, start=1):
-        read = _read_stage(model, item, f"{where}, stage {number}")
-        stages += read.stages
-        values += read.values
-        for stage in read.stages:
+        for stage in before:
             model = documents_of(stage, model)
+        before, bound = _read_stage(model, item, f"{where}, stage {number}")
+        stages += before
+        values += bound
     return Pipeline(tuple(stages), tuple(values))
 
 
