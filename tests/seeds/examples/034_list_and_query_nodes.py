@@ -2,7 +2,6 @@
 # document = "Zero-Config Database Framework"
 # section = "List and Query Nodes"
 # supplied = ["model User", "rows of User", "workflow", "a run"]
-# needs = ["$regex"]
 # ///
 # List with MongoDB-style filters
 workflow.add_node("UserListNode", "list", {

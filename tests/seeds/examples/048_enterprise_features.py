@@ -2,7 +2,7 @@
 # document = "Zero-Config Database Framework"
 # section = "Enterprise Features"
 # supplied = ["db", "workflow"]
-# needs = ["dataflow-tenancy", "soft_delete", "versioned", "an audit log: no package yet"]
+# needs = ["dataflow-tenancy", "an audit log: no package yet"]
 # ///
 # Enable multi-tenancy
 @db.model

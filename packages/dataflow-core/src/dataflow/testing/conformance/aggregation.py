@@ -471,6 +471,24 @@ class AggregationTests:
         assert regions({"took": timedelta(1), "n": {"$ne": 1}}) == ["a"]
         assert regions({"middle": {"$gt": 0.5, "$lt": 1.5}}) == ["a", "b", "c"]
 
+    def test_a_stage_of_a_pipeline_knows_every_operator_of_filters(self, db: DataFlow) -> None:
+        sell(
+            db,
+            {"region": "north", "amount": 1, "tags": ["new", "red"]},
+            {"region": "north", "amount": 2, "tags": ["red"]},
+            {"region": "south", "amount": 4, "tags": ["new"]},
+        )
+        group = {"$group": {"_id": {"region": "$region"}, "n": {"$sum": "$amount"}}}
+
+        def sums(*stages: Mapping[str, Any]) -> list[int]:
+            return sorted(one["n"] for one in aggregate(db, *stages))
+
+        assert sums({"$match": {"tags.0": "new"}}, group) == [1, 4]
+        assert sums({"$limit": 2}, {"$match": {"tags": {"$contains": "new"}}}, group) == [1]
+        assert sums(group, {"$match": {"_id.region": {"$regex": "^no"}}}) == [3]
+        assert sums(group, {"$match": {"_id.region": {"$like": "%th"}, "n": {"$between": [4, 9]}}}) == [4]
+        assert sums(group, {"$match": {"n": {"$exists": True}, "_id.region": {"$ilike": "S%"}}}) == [4]
+
     def test_groups_are_grouped_again(self, db: DataFlow) -> None:
         sell(
             db,
