@@ -104,15 +104,12 @@ class Compiler:
     def group(self, query: Query, stage: Group) -> Query:
         if query.is_cut or query.results:
             query = self._within(query)
+        by = [query.value(query.model.field(source)) for _, source in stage.key]
+        accumulated = [self._accumulated(query, accumulator) for accumulator in stage.accumulators]
         documents = documents_of(stage, query.model)
-        fields = iter(documents.fields.values())
-        results: dict[str, Expression] = {}
-        for _, source in stage.key or (("", ""),):
-            results[next(fields).column] = query.value(query.model.field(source)) if stage.key else exp.null()
-        for accumulator in stage.accumulators:
-            results[next(fields).column] = self._accumulated(query, accumulator)
-        by = tuple(query.value(query.model.field(source)) for _, source in stage.key)
-        grouped = replace(query, model=documents, group_by=by, results=results, order=())
+        columns = (field.column for field in documents.fields.values())
+        results = dict(zip(columns, (*(by or [exp.null()]), *accumulated), strict=True))
+        grouped = replace(query, model=documents, group_by=tuple(by), results=results, order=())
         return grouped if stage.key else self._unless_empty(grouped)
 
     def sort(self, query: Query, stage: Sort) -> Query:
