@@ -82,6 +82,7 @@ def test_an_interceptor_of_a_plugin_works_together_with_those_of_the_core(load: 
         define(db)
         nodes = db.nodes
         assert db.run_sync(nodes.NoteListNode(count_only=True))["count"] == 2
+        assert db.run_sync(nodes.NoteListNode(aggregate=[{"$count": "n"}]))["result"] == [{"n": 2}]
         assert db.run_sync(nodes.NoteBulkUpdateNode(filter={}, confirmed=True, text="n"))["updated"] == 2
         data = [{"id": id, "text": "m", "version": 2} for id in (1, 2, 3)]
         assert db.run_sync(nodes.NoteBulkUpdateNode(data=data))["updated"] == 2
