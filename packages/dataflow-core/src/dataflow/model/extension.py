@@ -9,7 +9,7 @@ from dataflow.coercion import coercer
 from dataflow.errors import ModelError
 from dataflow.model.field import MISSING
 from dataflow.model.schema import Model, ModelField
-from dataflow.types import read_annotation, type_name
+from dataflow.types import Kind, read_annotation, type_name
 
 __all__ = ["ExtraField", "extended"]
 
@@ -35,11 +35,10 @@ def extended(model: Model, extras: Iterable[ExtraField]) -> Model:
     """
     fields = dict(model.fields)
     for extra in extras:
-        field, declared = _field(model, extra), fields.setdefault(extra.name, _field(model, extra))
-        if (declared.type.kind, declared.nullable) != (
-            field.type.kind,
-            field.nullable,
-        ) or declared.primary_key:
+        field = _field(model, extra)
+        declared = fields.setdefault(extra.name, field)
+        same = (declared.type.kind, declared.nullable) == (field.type.kind, field.nullable)
+        if not same or declared.primary_key:
             raise ModelError(
                 f"{model.name}.{extra.name} must be {type_name(extra.annotation)}, as the option {extra.option!r} "
                 f"needs it; give it this type, or leave it out, as the option brings it"
@@ -55,6 +54,8 @@ def extended(model: Model, extras: Iterable[ExtraField]) -> Model:
 def _field(model: Model, extra: ExtraField) -> ModelField:
     where = f"{model.name}.{extra.name}"
     column, nullable, _ = read_annotation(extra.annotation, where)
+    if column.kind is Kind.DATETIME:
+        column = replace(column, naive_datetimes="naive_datetimes" in model.options)
     coerce = coercer(column, nullable, where)
     return ModelField(
         name=extra.name,

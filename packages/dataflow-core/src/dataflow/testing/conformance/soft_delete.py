@@ -73,6 +73,10 @@ class SoftDeleteTests:
         assert db.run_sync(db.nodes.NoteListNode(count_only=True))["count"] == 3
         counted = db.run_sync(db.nodes.NoteListNode(count_only=True, include_deleted=True))
         assert counted["count"] == 4
+        summed = [{"$group": {"_id": None, "sum": {"$sum": "$rank"}}}]
+        assert db.run_sync(db.nodes.NoteListNode(aggregate=summed))["records"][0]["sum"] == 9 + 9 + 4
+        seen = db.run_sync(db.nodes.NoteListNode(aggregate=summed, include_deleted=True))["records"]
+        assert seen[0]["sum"] == 9 + 2 + 9 + 4
         kept = db.run_sync(db.nodes.NoteListNode(include_deleted=True, filter={"id": 2}))["records"][0]
         assert kept["rank"] == 2
 
@@ -142,6 +146,18 @@ class SoftDeleteTests:
         found = db.run_sync(db.nodes.EntryListNode(include_deleted=True))["records"][0]
         assert list(found) == ["id", "deleted_at", "name"]
         assert found["deleted_at"] is not None
+
+    def test_a_model_that_takes_naive_times_takes_them_here_too(self, db: DataFlow) -> None:
+        @db.model
+        class Entry:
+            name: str
+            __dataflow__: ClassVar = {"soft_delete": True, "naive_datetimes": "utc"}
+
+        db.run_sync(db.nodes.EntryCreateNode(name="a"))
+        db.run_sync(db.nodes.EntryDeleteNode(id=1))
+        long_ago = {"deleted_at": {"$lt": datetime(2001, 2, 3)}}
+        purge = db.nodes.EntryBulkDeleteNode(filter=long_ago, soft_delete=False)
+        assert db.run_sync(purge)["deleted"] == 0
 
     def test_a_model_without_it_refuses_to_be_asked(self, db: DataFlow) -> None:
         @db.model
