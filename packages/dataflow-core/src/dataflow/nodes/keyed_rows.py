@@ -29,11 +29,15 @@ class RowsOfFields(NamedTuple):
 
 
 class NamedValues(NamedTuple):
-    """The values of a row by these names: those of ``match`` first, then the others in the order of the model."""
+    """The values of a row by these names: those of ``match`` first, then the others in the order of the model.
+
+    :param read: the checked values of rows that have these names.
+    """
 
     given: tuple[tuple[str, ModelField], ...]
     match: tuple[str, ...]
     fields: tuple[str, ...]
+    read: Callable[[Iterable[Row]], list[tuple[object, ...]]]
 
 
 class KeyedRows:
@@ -80,13 +84,24 @@ class KeyedRows:
         return groups if len(keys) == len(rows) else self._merged(rows)
 
     def _grouped(self, rows: Sequence[Row]) -> Sequence[RowsOfFields]:
+        alike = self._alike(rows)
+        if alike is not None:
+            return [alike]
         groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[object, ...]]] = {}
-        for names, columns in _columns(rows):
-            given, match, fields = self.names(names)
-            # A column at a time: nearly twice as fast as a row at a time.
-            coerced = [map(field.coerce, columns[name]) for name, field in given]
-            groups.setdefault((match, fields), []).extend(zip(*coerced, strict=True))
+        for names, some in _by_names(rows).items():
+            plan = self.names(names)
+            groups.setdefault((plan.match, plan.fields), []).extend(plan.read(some))
         return [RowsOfFields(match, fields, values) for (match, fields), values in groups.items()]
+
+    def _alike(self, rows: Sequence[Row]) -> RowsOfFields | None:
+        """Mostly all rows have the same names: those that are as wide as the first and lack no name of it do."""
+        if len(set(map(len, rows))) != 1:
+            return None
+        plan = self.names(tuple(rows[0]))
+        try:
+            return RowsOfFields(plan.match, plan.fields, plan.read(rows))
+        except KeyError:
+            return None
 
     def _merged(self, rows: Sequence[Row]) -> Sequence[RowsOfFields]:
         merged: dict[tuple[object, ...], dict[str, object]] = {}
@@ -122,10 +137,12 @@ class KeyedRows:
         ]
         if not others:
             raise MissingValue(f"{self._name} has nothing to change; give at least one field beside the key")
+        given = tuple((by_field[field.name], field) for field in (*match, *others))
         return NamedValues(
-            tuple((by_field[field.name], field) for field in (*match, *others)),
+            given,
             tuple(field.name for field in match),
             tuple(field.name for field in others),
+            _reader(given),
         )
 
     def _blame(self, rows: Sequence[Row]) -> NoReturn:
@@ -139,11 +156,20 @@ class KeyedRows:
         raise AssertionError("a row that was refused is accepted alone")
 
 
-def _columns(rows: Sequence[Row]) -> Iterable[tuple[tuple[str, ...], Mapping[str, Sequence[object]]]]:
-    """The values by name, of all rows that have the same names in the same order."""
+def _by_names(rows: Sequence[Row]) -> Mapping[tuple[str, ...], Sequence[Row]]:
     by_names: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         by_names.setdefault(tuple(row), []).append(row)
-    for names, some in by_names.items():
-        values = map(itemgetter(*names), some) if len(names) > 1 else [tuple(row.values()) for row in some]
-        yield names, dict(zip(names, zip(*values, strict=True), strict=True))
+    return by_names
+
+
+def _reader(given: Sequence[tuple[str, ModelField]]) -> Callable[[Iterable[Row]], list[tuple[object, ...]]]:
+    values = itemgetter(*(name for name, _ in given))
+    coercers = [field.coerce for _, field in given]
+
+    def read(rows: Iterable[Row]) -> list[tuple[object, ...]]:
+        # A column at a time: nearly twice as fast as a row at a time.
+        columns = zip(*map(values, rows), strict=True)
+        return list(zip(*map(map, coercers, columns), strict=True))
+
+    return read

@@ -19,8 +19,8 @@ def read_data(parameters: Mapping[str, object], name: str) -> Sequence[Mapping[s
     data = parameters["data"]
     if not isinstance(data, list | tuple):
         raise InvalidValue(f"{name} data: expected a list of dicts, got {type(data).__name__}")
-    for index, row in enumerate(data):
-        if type(row) is not dict and not isinstance(row, Mapping):
+    for index, row in enumerate(data if set(map(type, data)) != {dict} else ()):
+        if not isinstance(row, Mapping):
             raise InvalidValue(f"{name} data: row {index}: expected a dict, got {type(row).__name__}")
     return data
 
