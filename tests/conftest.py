@@ -4,6 +4,8 @@ import gc
 import os
 import sqlite3
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,8 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 SCALES = {"quick": 1, "thorough": 4}
 if PROFILE not in SCALES:
     raise pytest.UsageError(f"HYPOTHESIS_PROFILE is one of: {', '.join(SCALES)}")
+# The conformance suite brings its own numbers, as it runs in other projects too.
+os.environ.setdefault("DATAFLOW_TEST_EXAMPLES", str(SCALES[PROFILE]))
 for name, number in {"few": 25, PROFILE: 35, "many": 130}.items():
     settings.register_profile(
         name,
@@ -61,3 +65,19 @@ def pytest_collection_finish() -> None:
     """What is loaded by now stays, so that tests that collect garbage look only through what they made."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def nothing_is_left_behind() -> Iterator[None]:
+    """Every test, failing or not, ends with as many threads as it began with."""
+    before = set(threading.enumerate())
+    yield
+    gc.collect()
+    left = [
+        thread
+        for thread in threading.enumerate()
+        if thread not in before and thread.name.startswith("dataflow")
+    ]
+    for thread in left:
+        thread.join(5)
+    assert not [thread for thread in left if thread.is_alive()]

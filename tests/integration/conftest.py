@@ -1,8 +1,6 @@
 """Databases for the tests of whole runs: real files, and SQLite in memory."""
 
-import gc
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,19 +11,8 @@ from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left_behind() -> Iterator[None]:
-    """Every test, failing or not, ends with as many threads as it began with."""
-    before = set(threading.enumerate())
-    yield
-    gc.collect()
-    left = [
-        thread
-        for thread in threading.enumerate()
-        if thread not in before and thread.name.startswith("dataflow")
-    ]
-    for thread in left:
-        thread.join(5)
-    assert not [thread for thread in left if thread.is_alive()]
+def _every_test_cleans_up(nothing_is_left_behind: None) -> None:
+    pass
 
 
 @pytest.fixture

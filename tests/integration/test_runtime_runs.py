@@ -236,29 +236,6 @@ def test_values_that_cannot_be_ordered_fail_the_run_without_showing_them(execute
 # Failures
 
 
-def test_an_unhandled_failure_rolls_everything_back_and_says_so(
-    execute: Execute, db: DataFlow, names: Names
-) -> None:
-    builder = WorkflowBuilder(db)
-    builder.add_node("ItemCreateNode", "one", {"name": "a"})
-    builder.add_node("ItemBulkCreateNode", "two", {"data": [{"name": "b"}, {"name": "c"}]})
-    builder.add_node("ItemListNode", "all")
-    builder.add_node(fail, "boom", {"message": "no luck"})
-    builder.add_node("ItemCreateNode", "three", {"name": "d"})
-    with pytest.raises(WorkflowExecutionError) as caught:
-        execute(builder.build())
-    error = caught.value
-    assert error.node == "boom"
-    assert isinstance(error.cause, ValueError)
-    assert error.__cause__ is error.cause
-    assert list(error.results) == ["one", "two", "all"]
-    assert error.results["all"]["count"] == 3
-    assert error.rolled_back == ("one", "two")
-    for part in ("'boom'", "ValueError", "no luck", "one", "two"):
-        assert part in str(error)
-    assert names() == []
-
-
 def test_a_failure_of_the_database_is_mapped_and_rolls_back(
     execute: Execute, file_db: DataFlow, outside: Callable[[str], list[tuple[object, ...]]]
 ) -> None:
@@ -279,90 +256,6 @@ def run_sql(db: DataFlow, sql: str) -> dict[str, Any]:
     return db.run_sync(db.nodes.SQLNode(sql=sql))
 
 
-def test_a_handled_failure_undoes_the_node_alone(execute: Execute, db: DataFlow, names: Names) -> None:
-    def write_and_fail() -> None:
-        db.run_sync(db.nodes.ItemCreateNode(name="gone"))
-        db.run_sync(db.nodes.ItemBulkCreateNode(data=[{"name": "gone too"}]))
-        raise ValueError("no")
-
-    builder = WorkflowBuilder(db)
-    builder.add_node("ItemCreateNode", "before", {"name": "before"})
-    builder.add_node(write_and_fail, "boom")
-    builder.add_node("ItemCreateNode", "refund", {"name": "refund"})
-    builder.add_node("ItemCreateNode", "thanks", {"name": "thanks"})
-    builder.add_connection("before", "boom")
-    builder.add_connection("boom", "refund", condition="status == 'failed'")
-    builder.add_connection("boom", "thanks", condition="status == 'success'")
-    results, _ = execute(builder.build())
-    assert {"before", "refund"} <= set(results)
-    assert "thanks" not in results
-    assert names() == ["before", "refund"]
-
-
-def test_a_handled_failure_as_the_first_node_leaves_a_transaction_that_works(
-    execute: Execute, db: DataFlow, names: Names
-) -> None:
-    def write_and_fail() -> None:
-        db.run_sync(db.nodes.ItemCreateNode(name="gone"))
-        raise ValueError("no")
-
-    builder = WorkflowBuilder(db)
-    builder.add_node(write_and_fail, "boom")
-    builder.add_node("ItemCreateNode", "after", {"name": "after"})
-    builder.add_node(lambda: None, "last")
-    builder.add_connection("boom", "after", condition="status == 'failed'")
-    workflow = builder.build()
-    execute(workflow)
-    assert names() == ["after"]
-    builder.add_node(fail, "no")
-    with pytest.raises(WorkflowExecutionError):
-        execute(builder.build())
-    assert names() == ["after"]
-
-
-def test_a_failure_of_the_database_is_handled_too(execute: Execute, db: DataFlow, names: Names) -> None:
-    run_sql(db, "CREATE UNIQUE INDEX one_code ON items (code)")
-    builder = WorkflowBuilder(db)
-    builder.add_node("ItemCreateNode", "one", {"name": "a", "code": "x"})
-    rows = [{"name": "b"}, {"name": "c", "code": "x"}, {"name": "d"}]
-    builder.add_node("ItemBulkCreateNode", "many", {"data": rows, "batch_size": 1})
-    builder.add_node("ItemCreateNode", "instead", {"name": "instead"})
-    builder.add_connection(
-        "many", "instead", condition="status == 'failed' and error_type == 'UniqueViolation'"
-    )
-    results, _ = execute(builder.build())
-    assert "instead" in results
-    assert names() == ["a", "instead"]
-
-
-def test_a_failure_that_no_edge_wants_is_unhandled(execute: Execute, db: DataFlow, names: Names) -> None:
-    builder = WorkflowBuilder(db)
-    builder.add_node("ItemCreateNode", "one", {"name": "a"})
-    builder.add_node(fail, "boom")
-    builder.add_node("ItemCreateNode", "instead", {"name": "instead"})
-    builder.add_connection("boom", "instead", condition="status == 'failed' and error_type == 'KeyError'")
-    with pytest.raises(WorkflowExecutionError) as caught:
-        execute(builder.build())
-    assert caught.value.node == "boom"
-    assert caught.value.rolled_back == ("one",)
-    assert "boom" not in caught.value.results
-    assert names() == []
-
-
-def test_a_failure_in_the_handler_is_unhandled_and_names_the_handler(
-    execute: Execute, db: DataFlow, names: Names
-) -> None:
-    builder = WorkflowBuilder(db)
-    builder.add_node("ItemCreateNode", "one", {"name": "a"})
-    builder.add_node(fail, "boom", {"message": "first"})
-    builder.add_node(fail, "handler", {"message": "second"})
-    builder.add_connection("boom", "handler", condition="status == 'failed'")
-    with pytest.raises(WorkflowExecutionError, match="second") as caught:
-        execute(builder.build())
-    assert caught.value.node == "handler"
-    assert names() == []
-
-
 def test_a_node_that_failed_feeds_nobody_but_orders_those_that_want_it(execute: Execute) -> None:
     builder = WorkflowBuilder()
     builder.add_node(fail, "boom")
@@ -374,23 +267,6 @@ def test_a_node_that_failed_feeds_nobody_but_orders_those_that_want_it(execute: 
     builder.add_connection("boom", "either way", condition="status in ('failed', 'success')")
     results, _ = execute(builder.build())
     assert set(results) - {"boom"} == {"either way"}
-
-
-def test_an_async_failure_is_handled_and_undone(db: DataFlow, names: Names) -> None:
-    async def write_and_fail() -> None:
-        await db.nodes.ItemCreateNode(name="gone")
-        raise ValueError("no")
-
-    builder = WorkflowBuilder(db)
-    builder.add_node("ItemCreateNode", "before", {"name": "before"})
-    builder.add_node(write_and_fail, "boom")
-    builder.add_node("ItemCreateNode", "refund", {"name": "refund"})
-    builder.add_connection("boom", "refund", condition="status == 'failed'")
-    workflow = builder.build()
-    LocalRuntime().execute(workflow)
-    for concurrency in (1, 3):
-        asyncio.run(AsyncLocalRuntime(concurrency=concurrency).execute(workflow))
-    assert names() == ["before", "refund"] * 3
 
 
 def test_a_commit_that_the_database_refuses_fails_the_run_and_nothing_stays(

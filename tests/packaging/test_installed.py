@@ -4,7 +4,9 @@ import subprocess
 from pathlib import Path
 
 MEGABYTE = 1_000_000
-SLOW_OR_FOREIGN = {"aiosqlite", "asyncio", "pluggy", "sqlglot", "sqlite3", "uuid"}
+SLOW_OR_FOREIGN = {
+    "aiosqlite", "asyncio", "dataflow.testing", "hypothesis", "pluggy", "pytest", "sqlglot", "sqlite3", "uuid",
+}  # fmt: skip
 
 
 def python(environment: Path, code: str) -> str:
@@ -30,6 +32,32 @@ def test_importing_dataflow_loads_neither_drivers_nor_what_is_slow(installed: Pa
     loaded = set(python(installed, "import sys, dataflow; print(*sys.modules)").split())
     assert "dataflow" in loaded
     assert not SLOW_OR_FOREIGN & loaded
+
+
+def test_nothing_but_the_tools_for_tests_needs_pytest(installed: Path) -> None:
+    """This environment has none."""
+    code = (
+        "import dataflow, importlib, pkgutil\n"
+        "names = [module.name for module in pkgutil.walk_packages(dataflow.__path__, 'dataflow.', onerror=id)]\n"
+        "imported = [name for name in names if 'testing' not in name.split('.')]\n"
+        "for name in imported:\n"
+        "    importlib.import_module(name)\n"
+        "print(len(imported) > 50, 'dataflow.sqlite.testing' in names)\n"
+        "try:\n"
+        "    import dataflow.testing\n"
+        "except ModuleNotFoundError as error:\n"
+        "    print(error)\n"
+    )
+    assert python(installed, code).splitlines() == [
+        "True True",
+        "dataflow.testing needs pytest and Hypothesis: pip install 'dataflow-core[testing]'",
+    ]
+
+
+def test_the_tests_of_others_run_as_if_it_were_not_there(installed: Path) -> None:
+    """With an entry point, pytest would import DataFlow in every run, and rewrite all of its assertions."""
+    code = "from importlib.metadata import entry_points; print(list(entry_points(group='pytest11')))"
+    assert python(installed, code) == "[]\n"
 
 
 def test_the_command_is_installed(installed: Path) -> None:

@@ -1,1 +1,51 @@
 """The conformance suite: what every dialect must show, a module for each topic."""
+
+from dataflow.testing.conformance.aggregation import AggregationTests
+from dataflow.testing.conformance.auto_migration import AutoMigrationTests
+from dataflow.testing.conformance.bulk_delete import BulkDeleteTests
+from dataflow.testing.conformance.bulk_update import BulkUpdateTests
+from dataflow.testing.conformance.concurrency import ConcurrencyTests
+from dataflow.testing.conformance.create import CreateTests
+from dataflow.testing.conformance.delete import DeleteTests
+from dataflow.testing.conformance.durability import DurabilityTests
+from dataflow.testing.conformance.errors import ErrorTests
+from dataflow.testing.conformance.filters import FilterTests
+from dataflow.testing.conformance.listing import ListingTests
+from dataflow.testing.conformance.read import ReadTests
+from dataflow.testing.conformance.soft_delete import SoftDeleteTests
+from dataflow.testing.conformance.strangers import StrangerTests
+from dataflow.testing.conformance.transactions import TransactionTests
+from dataflow.testing.conformance.update import UpdateTests
+from dataflow.testing.conformance.update_operators import UpdateOperatorTests
+from dataflow.testing.conformance.values import ValueTests
+from dataflow.testing.conformance.versions import VersionTests
+from dataflow.testing.conformance.workflows import WorkflowTests
+from dataflow.testing.suite import Suite
+
+__all__ = ["Conformance"]
+
+
+class Conformance(
+    CreateTests,
+    ReadTests,
+    UpdateTests,
+    UpdateOperatorTests,
+    DeleteTests,
+    ListingTests,
+    FilterTests,
+    AggregationTests,
+    BulkUpdateTests,
+    BulkDeleteTests,
+    SoftDeleteTests,
+    VersionTests,
+    ValueTests,
+    ErrorTests,
+    StrangerTests,
+    TransactionTests,
+    WorkflowTests,
+    AutoMigrationTests,
+    ConcurrencyTests,
+    DurabilityTests,
+    Suite,
+):
+    """All topics. A dialect passes when a subclass passes that says where its databases come from."""

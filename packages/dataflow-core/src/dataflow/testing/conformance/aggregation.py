@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
 from dataflow.errors import DataFlowError, InvalidValue, OutOfRange, UnknownName, WorkflowBuildError
+from dataflow.testing.examples import MANY
 from dataflow.testing.oracle.pipelines import evaluate
 from dataflow.testing.strategies.pipelines import pipelines
 
@@ -715,7 +716,7 @@ class AggregationTests:
         )
         numbers = count(1)
 
-        @settings(settings.get_profile("many"))
+        @MANY
         @given(rows=rows, stages=pipelines(COLUMNS, VALUES))
         def check(rows: list[dict[str, Any]], stages: list[dict[str, Any]]) -> None:
             # A batch of its own for each example: to make a table anew would take much longer.

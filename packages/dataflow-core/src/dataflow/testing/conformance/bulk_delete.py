@@ -57,7 +57,7 @@ class BulkDeleteTests:
             db.run_sync(db.nodes.UserBulkDeleteNode(**parameters))
         assert users(db) == ROWS
 
-    def test_a_workflow_is_checked_when_it_is_built(self, db: DataFlow) -> None:
+    def test_a_bulk_deletion_is_checked_when_its_workflow_is_built(self, db: DataFlow) -> None:
         define_users(db)
         workflow = WorkflowBuilder(db)
         workflow.add_node("UserBulkDeleteNode", "a", {"filter": {"agee": 1}})

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow import DataFlow, Field, LocalRuntime, WorkflowBuilder
@@ -21,6 +21,7 @@ from dataflow.errors import (
     WorkflowBuildError,
 )
 from dataflow.testing.conformance.update_operators import define_figures
+from dataflow.testing.examples import SOME
 from dataflow.testing.oracle.changes import apply
 from dataflow.testing.strategies.changes import VALUES, documents, rows
 
@@ -183,7 +184,7 @@ class BulkUpdateTests:
             db.run_sync(db.nodes.UserBulkUpdateNode(filter={"id": {"$gt": 1}}, update={"email": "z"}))
         assert users(db) == ROWS
 
-    def test_a_workflow_is_checked_when_it_is_built(self, db: DataFlow) -> None:
+    def test_a_bulk_update_is_checked_when_its_workflow_is_built(self, db: DataFlow) -> None:
         define_users(db)
         workflow = WorkflowBuilder(db)
         workflow.add_node("UserBulkUpdateNode", "a", {"filter": {"agee": 1}, "update": {"age": 1}})
@@ -229,7 +230,7 @@ class BulkUpdateTests:
         part = [{"id": UUID(int=1), "price": 1, "at": moment, "taken": True}, {**keys[1], "taken": True}]
         assert db.run_sync(db.nodes.SeatBulkUpdateNode(data=part, hall="B"))["updated"] == 1
 
-    def test_the_time_of_the_change_is_kept_unless_it_is_given(self, db: DataFlow) -> None:
+    def test_the_time_of_a_bulk_update_is_kept_unless_it_is_given(self, db: DataFlow) -> None:
         define_figures(db)
         db.run_sync(db.nodes.FigureBulkCreateNode(data=[{}, {}, {}]))
         given = datetime(2001, 2, 3, tzinfo=UTC)
@@ -246,7 +247,7 @@ class BulkUpdateTests:
     def test_a_generated_update_of_all_does_what_python_does(self, db: DataFlow) -> None:
         define_figures(db)
 
-        @settings(settings.get_profile("quick"))
+        @SOME
         @given(table=st.lists(rows(), min_size=1, max_size=6), document=documents())
         def check(table: list[Row], document: Row) -> None:
             db.run_sync(db.nodes.FigureBulkDeleteNode(filter={}, confirmed=True))
@@ -270,7 +271,7 @@ class BulkUpdateTests:
         values = st.fixed_dictionaries({}, optional=dict(VALUES)).filter(bool)
         changes = st.lists(st.tuples(st.integers(0, 7), values), max_size=8)
 
-        @settings(settings.get_profile("quick"))
+        @SOME
         @given(table=st.lists(rows(), min_size=1, max_size=6), changes=changes)
         def check(table: list[Row], changes: list[tuple[int, Row]]) -> None:
             db.run_sync(db.nodes.FigureBulkDeleteNode(filter={}, confirmed=True))

@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from dataflow import DataFlow
 from dataflow.errors import InvalidValue, UnknownName, ValidationError
 from dataflow.model.declare import declare
 from dataflow.model.schema import Model
+from dataflow.testing.examples import FEW
 from dataflow.testing.oracle.filters import matches
 from dataflow.testing.strategies.filters import Color, Specimen, World, worlds
 
@@ -67,17 +68,11 @@ class FilterTests:
     infinity: ClassVar[bool] = True
     """Whether the database stores infinite floats."""
 
-    @settings(
-        deadline=None,
-        suppress_health_check=[
-            HealthCheck.function_scoped_fixture,
-            HealthCheck.differing_executors,
-            HealthCheck.too_slow,
-            HealthCheck.data_too_large,
-        ],
-    )
+    @FEW
     @given(world=worlds())
-    def test_a_filter_finds_the_rows_that_plain_python_finds(self, db: DataFlow, world: World) -> None:
+    def test_a_generated_filter_finds_the_rows_that_plain_python_finds(
+        self, db: DataFlow, world: World
+    ) -> None:
         model = specimens(db)
         rows = stored(db, world.rows if self.infinity else [row for row in world.rows if is_finite(row)])
         for document in world.filters:

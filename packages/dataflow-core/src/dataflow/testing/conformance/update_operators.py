@@ -7,10 +7,11 @@ from enum import Enum
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from dataflow import DataFlow, Field
 from dataflow.errors import InvalidValue, OutOfRange, UnknownName, ValidationError
+from dataflow.testing.examples import SOME
 from dataflow.testing.oracle.changes import apply
 from dataflow.testing.strategies.changes import documents, rows
 
@@ -71,7 +72,7 @@ class UpdateOperatorTests:
     def test_a_generated_update_does_what_python_does(self, db: DataFlow) -> None:
         define_figures(db)
 
-        @settings(settings.get_profile("quick"))
+        @SOME
         @given(row=rows(), document=documents())
         def check(row: Row, document: Row) -> None:
             id = db.run_sync(db.nodes.FigureCreateNode(**row))["id"]

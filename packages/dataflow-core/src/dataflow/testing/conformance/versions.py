@@ -142,7 +142,7 @@ class VersionTests:
             ),
         ],
     )
-    def test_what_makes_no_sense_is_refused(
+    def test_a_version_that_makes_no_sense_is_refused(
         self, db: DataFlow, node: str, parameters: Row, message: str
     ) -> None:
         define_accounts(db)

@@ -1,0 +1,292 @@
+"""A run of a workflow is one transaction; a failure that is handled undoes its node alone."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import event, given
+
+from dataflow import AsyncLocalRuntime, DataFlow, LocalRuntime, WorkflowBuilder
+from dataflow.errors import UniqueViolation, WorkflowExecutionError
+from dataflow.testing.conformance.items import define_item, names
+from dataflow.testing.examples import FEW
+from dataflow.testing.oracle.workflows import Table, interpret
+from dataflow.testing.strategies.workflows import Graph, Node, graphs
+from dataflow.workflow.graph import Workflow
+
+__all__ = ["WorkflowTests"]
+
+RUNTIMES: dict[str, Callable[[Workflow], Any]] = {
+    "local": lambda workflow: LocalRuntime().execute(workflow),
+    "local, overlapping": lambda workflow: LocalRuntime(concurrency=3).execute(workflow),
+    "async": lambda workflow: asyncio.run(AsyncLocalRuntime().execute(workflow)),
+    "async, overlapping": lambda workflow: asyncio.run(AsyncLocalRuntime(concurrency=4).execute(workflow)),
+}
+
+
+def fail(message: str = "no") -> None:
+    raise ValueError(message)
+
+
+class WorkflowTests:
+    """What a run writes is kept whole or not at all."""
+
+    @pytest.mark.parametrize("runtime", RUNTIMES)
+    def test_an_unhandled_failure_rolls_everything_back_and_says_so(self, db: DataFlow, runtime: str) -> None:
+        define_item(db)
+        builder = WorkflowBuilder(db)
+        builder.add_node("ItemCreateNode", "one", {"name": "a"})
+        builder.add_node("ItemBulkCreateNode", "two", {"data": [{"name": "b"}, {"name": "c"}]})
+        builder.add_node("ItemListNode", "all")
+        builder.add_node(fail, "boom", {"message": "no luck"})
+        builder.add_node("ItemCreateNode", "three", {"name": "d"})
+        with pytest.raises(WorkflowExecutionError) as caught:
+            RUNTIMES[runtime](builder.build())
+        error = caught.value
+        assert error.node == "boom"
+        assert isinstance(error.cause, ValueError)
+        assert error.__cause__ is error.cause
+        assert list(error.results) == ["one", "two", "all"]
+        assert error.results["all"]["count"] == 3
+        assert error.rolled_back == ("one", "two")
+        for part in ("'boom'", "ValueError", "no luck", "one", "two"):
+            assert part in str(error)
+        assert names(db) == []
+
+    @pytest.mark.parametrize("runtime", RUNTIMES)
+    def test_a_handled_failure_undoes_the_node_alone(self, db: DataFlow, runtime: str) -> None:
+        define_item(db)
+
+        def write_and_fail() -> None:
+            db.run_sync(db.nodes.ItemCreateNode(name="gone"))
+            db.run_sync(db.nodes.ItemBulkCreateNode(data=[{"name": "gone too"}]))
+            raise ValueError("no")
+
+        builder = WorkflowBuilder(db)
+        builder.add_node("ItemCreateNode", "before", {"name": "before"})
+        builder.add_node(write_and_fail, "boom")
+        builder.add_node("ItemCreateNode", "refund", {"name": "refund"})
+        builder.add_node("ItemCreateNode", "thanks", {"name": "thanks"})
+        builder.add_connection("before", "boom")
+        builder.add_connection("boom", "refund", condition="status == 'failed'")
+        builder.add_connection("boom", "thanks", condition="status == 'success'")
+        results, _ = RUNTIMES[runtime](builder.build())
+        assert {"before", "refund"} <= set(results)
+        assert "thanks" not in results
+        assert names(db) == ["before", "refund"]
+
+    @pytest.mark.parametrize("runtime", RUNTIMES)
+    def test_a_handled_failure_as_the_first_node_leaves_a_transaction_that_works(
+        self, db: DataFlow, runtime: str
+    ) -> None:
+        define_item(db)
+
+        def write_and_fail() -> None:
+            db.run_sync(db.nodes.ItemCreateNode(name="gone"))
+            raise ValueError("no")
+
+        builder = WorkflowBuilder(db)
+        builder.add_node(write_and_fail, "boom")
+        builder.add_node("ItemCreateNode", "after", {"name": "after"})
+        builder.add_node(lambda: None, "last")
+        builder.add_connection("boom", "after", condition="status == 'failed'")
+        workflow = builder.build()
+        RUNTIMES[runtime](workflow)
+        assert names(db) == ["after"]
+        builder.add_node(fail, "no")
+        with pytest.raises(WorkflowExecutionError):
+            RUNTIMES[runtime](builder.build())
+        assert names(db) == ["after"]
+
+    @pytest.mark.parametrize("runtime", RUNTIMES)
+    def test_a_failure_of_the_database_is_handled_too(self, db: DataFlow, runtime: str) -> None:
+        define_item(db)
+        builder = WorkflowBuilder(db)
+        builder.add_node("ItemCreateNode", "one", {"name": "a", "code": "x"})
+        rows = [{"name": "b"}, {"name": "c", "code": "x"}, {"name": "d"}]
+        builder.add_node("ItemBulkCreateNode", "many", {"data": rows, "batch_size": 1})
+        builder.add_node("ItemCreateNode", "instead", {"name": "instead"})
+        builder.add_connection(
+            "many", "instead", condition="status == 'failed' and error_type == 'UniqueViolation'"
+        )
+        results, _ = RUNTIMES[runtime](builder.build())
+        assert "instead" in results
+        assert names(db) == ["a", "instead"]
+
+    @pytest.mark.parametrize("runtime", RUNTIMES)
+    def test_a_failure_that_no_edge_wants_is_unhandled(self, db: DataFlow, runtime: str) -> None:
+        define_item(db)
+        builder = WorkflowBuilder(db)
+        builder.add_node("ItemCreateNode", "one", {"name": "a"})
+        builder.add_node(fail, "boom")
+        builder.add_node("ItemCreateNode", "instead", {"name": "instead"})
+        builder.add_connection("boom", "instead", condition="status == 'failed' and error_type == 'KeyError'")
+        with pytest.raises(WorkflowExecutionError) as caught:
+            RUNTIMES[runtime](builder.build())
+        assert caught.value.node == "boom"
+        assert caught.value.rolled_back == ("one",)
+        assert "boom" not in caught.value.results
+        assert names(db) == []
+
+    @pytest.mark.parametrize("runtime", RUNTIMES)
+    def test_a_failure_in_the_handler_is_unhandled_and_names_the_handler(
+        self, db: DataFlow, runtime: str
+    ) -> None:
+        define_item(db)
+        builder = WorkflowBuilder(db)
+        builder.add_node("ItemCreateNode", "one", {"name": "a"})
+        builder.add_node(fail, "boom", {"message": "first"})
+        builder.add_node(fail, "handler", {"message": "second"})
+        builder.add_connection("boom", "handler", condition="status == 'failed'")
+        with pytest.raises(WorkflowExecutionError, match="second") as caught:
+            RUNTIMES[runtime](builder.build())
+        assert caught.value.node == "handler"
+        assert names(db) == []
+
+    def test_an_async_failure_is_handled_and_undone(self, db: DataFlow) -> None:
+        define_item(db)
+
+        async def write_and_fail() -> None:
+            await db.nodes.ItemCreateNode(name="gone")
+            raise ValueError("no")
+
+        builder = WorkflowBuilder(db)
+        builder.add_node("ItemCreateNode", "before", {"name": "before"})
+        builder.add_node(write_and_fail, "boom")
+        builder.add_node("ItemCreateNode", "refund", {"name": "refund"})
+        builder.add_connection("boom", "refund", condition="status == 'failed'")
+        workflow = builder.build()
+        LocalRuntime().execute(workflow)
+        for concurrency in (1, 3):
+            asyncio.run(AsyncLocalRuntime(concurrency=concurrency).execute(workflow))
+        assert names(db) == ["before", "refund"] * 3
+
+    @pytest.mark.parametrize("runtime", RUNTIMES)
+    def test_a_violation_is_mapped_and_rolls_back(self, db: DataFlow, runtime: str) -> None:
+        define_item(db)
+        builder = WorkflowBuilder(db)
+        builder.add_node("ItemCreateNode", "one", {"name": "a", "code": "x"})
+        builder.add_node("ItemCreateNode", "two", {"name": "b", "code": "x"})
+        with pytest.raises(WorkflowExecutionError) as caught:
+            RUNTIMES[runtime](builder.build())
+        assert caught.value.node == "two"
+        assert isinstance(caught.value.cause, UniqueViolation)
+        assert (caught.value.cause.table, caught.value.cause.columns) == ("items", ("code",))
+        assert names(db) == []
+
+    @pytest.mark.parametrize("runtime", RUNTIMES)
+    @FEW
+    @given(graphs())
+    def test_a_generated_workflow_does_what_the_interpreter_does(
+        self, db: DataFlow, runtime: str, graph: Graph
+    ) -> None:
+        define_item(db)
+        db.run_sync(db.nodes.SQLNode(sql="DELETE FROM items"))
+        rows = [{"id": number, "name": "given", "amount": number} for number in (1, 2, 3)]
+        db.run_sync(db.nodes.ItemBulkCreateNode(data=rows))
+        table = Table({1: 1, 2: 2, 3: 3})
+        expected, failed = interpret(graph, table)
+        event("fails" if failed else "ends")
+        if any(output == "failed" for output in expected.values()):
+            event("a failure is handled")
+        workflow = build(graph, db)
+        for _ in range(2 if failed else 1):  # what failed once fails again, and leaves no trace
+            results: Any = None
+            error: WorkflowExecutionError | None = None
+            try:
+                results, _ = RUNTIMES[runtime](workflow)
+            except WorkflowExecutionError as caught:
+                error, results = caught, caught.results
+            assert (error is None) == (failed is None), error
+            # Which of several failures comes first is open where functions overlap; that one comes is not.
+            if error is None or "overlapping" not in runtime:
+                assert (error and error.node) == failed
+                assert told(results) == comparable(expected)
+            stored = db.run_sync(db.nodes.ItemListNode())["records"]
+            assert {row["id"]: row["amount"] for row in stored} == table.rows
+
+
+def build(graph: Graph, db: DataFlow) -> Workflow:
+    builder = WorkflowBuilder(db)
+    for index, node in enumerate(graph):
+        fed = any(edge.feeds for edge in node.edges)
+        kind, parameters = made(node, index, fed, db)
+        builder.add_node(kind, f"n{index}", parameters)
+        for edge in node.edges:
+            if edge.feeds:
+                target = {"create": "amount", "read": "id"}.get(node.kind, "value")
+                builder.add_node(_adding(node.number), f"sum{index}")
+                builder.add_connection(f"n{edge.source}", "value", f"sum{index}", "value")
+                builder.add_connection(f"sum{index}", "result", f"n{index}", target)
+            else:
+                builder.add_connection(f"n{edge.source}", f"n{index}", condition=edge.condition)
+    return builder.build()
+
+
+def _adding(number: int) -> Callable[[int], int]:
+    return lambda value: value + number
+
+
+def made(node: Node, index: int, fed: bool, db: DataFlow) -> tuple[Any, dict[str, Any]]:
+    given = {} if fed else {"value": node.number}
+    match node.kind:
+        case "create":
+            row: dict[str, Any] = {"id": 1 if node.fails else 100 + index, "name": "made"}
+            return "ItemCreateNode", row if fed else {**row, "amount": node.number}
+        case "read":
+            return "ItemReadNode", {} if fed else {"id": node.number}
+        case "update":
+            return "ItemUpdateNode", {"id": node.number, "updates": {"amount": 50 + index}, "required": False}
+        case "delete":
+            return "ItemDeleteNode", {"id": node.number}
+    row = {"id": 200 + index, "name": "written"}
+
+    def function(value: int) -> dict[str, int]:
+        if node.kind == "write":
+            db.run_sync(db.nodes.ItemCreateNode(**row, amount=value))
+        if node.kind == "nested":
+            inner = WorkflowBuilder(db)
+            inner.add_node("ItemCreateNode", "make", {**row, "amount": value})
+            LocalRuntime().execute(inner.build())
+        if node.fails:
+            raise ValueError("no")
+        return {"value": value * 2}
+
+    async def async_function(value: int) -> dict[str, int]:
+        await asyncio.sleep(0)
+        if node.kind == "write async":
+            await db.nodes.ItemCreateNode(**row, amount=value)
+        if node.fails:
+            raise ValueError("no")
+        return {"value": value * 2}
+
+    return (async_function if "async" in node.kind else function), given
+
+
+def told(results: Any) -> dict[str, Any]:
+    """The results, cut to what the interpreter knows of them."""
+    cut: dict[str, Any] = {}
+    for id, output in results.items():
+        if id.startswith("sum"):
+            continue
+        if "error_type" in output:
+            cut[id] = "failed"
+        else:
+            names = ("value",) if "value" in output else ("deleted",) if "deleted" in output else ()
+            cut[id] = {name: output[name] for name in names or ("found", "amount") if name in output}
+    return cut
+
+
+def comparable(expected: dict[str, Any]) -> dict[str, Any]:
+    cut: dict[str, Any] = {}
+    for id, output in expected.items():
+        if isinstance(output, str):
+            cut[id] = output
+        elif "id" in output:
+            cut[id] = {"found": True, "amount": output["amount"]}
+        elif output.get("found") is False:
+            cut[id] = {"found": False}
+        else:
+            cut[id] = output
+    return cut

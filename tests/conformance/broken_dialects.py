@@ -1,0 +1,133 @@
+"""Dialects that are wrong on purpose, each in one way: what the conformance suite must notice."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from dataflow.abc import BatchInsert, Codec, Connection, DialectFactory, Rows
+from dataflow.capabilities import Capability
+from dataflow.errors import IntegrityError, UniqueViolation
+from dataflow.hookspecs import hookimpl
+from dataflow.sqlite.dialect import SQLiteDialect
+from dataflow.types import ColumnType, Kind
+
+if TYPE_CHECKING:
+    from sqlglot.expressions import Expression
+
+__all__ = ["DEFECTS", "dataflow_register_dialects"]
+
+
+class LosesMicroseconds(SQLiteDialect):
+    """Moments are stored in whole seconds."""
+
+    def codec(self, type: ColumnType) -> Codec:
+        codec = super().codec(type)
+        if type.kind is not Kind.DATETIME or codec.encode is None:
+            return codec
+        encode = codec.encode
+        return codec._replace(encode=lambda moment: encode(moment.replace(microsecond=0)))
+
+
+class RoundsDecimals(SQLiteDialect):
+    """Decimals travel as floats."""
+
+    def codec(self, type: ColumnType) -> Codec:
+        codec = super().codec(type)
+        return codec._replace(encode=float) if type.kind is Kind.DECIMAL else codec
+
+
+class IgnoresCase(SQLiteDialect):
+    """Texts are sorted and compared as a careless collation does."""
+
+    def ordered(self, operand: "Expression", kind: Kind) -> "Expression":
+        from sqlglot import exp
+
+        return exp.Lower(this=operand) if kind is Kind.TEXT else super().ordered(operand, kind)
+
+
+class SortsNullsLast(SQLiteDialect):
+    """Nulls of numbers are greatest."""
+
+    def ordered(self, operand: "Expression", kind: Kind) -> "Expression":
+        from sqlglot import exp
+
+        if kind is not Kind.INTEGER:
+            return super().ordered(operand, kind)
+        return exp.Coalesce(this=operand, expressions=[exp.Literal.number(2**63 - 1)])
+
+
+class Wrong:
+    """A connection that passes on what it does not do wrong itself."""
+
+    def __init__(self, right: Connection) -> None:
+        self._right = right
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._right, name)
+
+
+class WithoutSavepoints(Wrong):
+    async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        unsent = sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK TO"))
+        return 0 if unsent else await self._right.execute(sql, parameters)
+
+
+class IgnoresSavepoints(SQLiteDialect):
+    """Nothing is undone within a transaction."""
+
+    def connection(self) -> Connection:
+        return cast("Connection", WithoutSavepoints(super().connection()))
+
+
+class Miscounting(Wrong):
+    async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
+        done = await self._right.insert(batch, rows)
+        return done + 1 if isinstance(done, int) else done
+
+
+class MiscountsRows(SQLiteDialect):
+    """One row more is reported than was inserted."""
+
+    def connection(self) -> Connection:
+        return cast("Connection", Miscounting(super().connection()))
+
+
+class Vague(Wrong):
+    async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
+        try:
+            return await self._right.fetch(sql, parameters)
+        except UniqueViolation as error:
+            raise IntegrityError(str(error)) from error.__cause__
+
+
+class MapsErrorsVaguely(SQLiteDialect):
+    """A violation of uniqueness is not told from any other."""
+
+    def connection(self) -> Connection:
+        return cast("Connection", Vague(super().connection()))
+
+
+class DeclaresTooMuch(SQLiteDialect):
+    """It stores no NaN, and says that it does."""
+
+    capabilities = frozenset({Capability.NAN})
+
+
+DEFECTS: dict[str, type[SQLiteDialect]] = {
+    "broken-microseconds": LosesMicroseconds,
+    "broken-decimals": RoundsDecimals,
+    "broken-case": IgnoresCase,
+    "broken-nulls": SortsNullsLast,
+    "broken-savepoints": IgnoresSavepoints,
+    "broken-counts": MiscountsRows,
+    "broken-errors": MapsErrorsVaguely,
+    "broken-capabilities": DeclaresTooMuch,
+}
+"""A defect for each scheme of a URL."""
+
+
+@hookimpl
+def dataflow_register_dialects() -> Iterable[DialectFactory]:
+    return [
+        DialectFactory(scheme, (scheme,), f"{__name__}:{dialect.__name__}")
+        for scheme, dialect in DEFECTS.items()
+    ]

@@ -1,0 +1,71 @@
+"""What the tests of the suite share: a run of pytest apart, as the author of a dialect has it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+OUTCOME = re.compile(
+    r"^(PASSED|FAILED|ERROR|XFAIL|XPASS)(?: \S+?::(?:\w+::)?([\w]+)(\[.*?\])?(?= - |$| ))?", re.M
+)
+STRICT = """
+[pytest]
+strict_markers = true
+filterwarnings = error
+"""
+# Who wants to know only whether a test fails needs no smaller example.
+WITHOUT_SHRINKING = """
+from hypothesis import Phase, settings
+
+settings.register_profile("first failure", phases=[Phase.explicit, Phase.generate], database=None)
+settings.load_profile("first failure")
+"""
+
+
+class Run(NamedTuple):
+    """What a run of pytest brought: the names of the tests by their outcome, and all that it printed."""
+
+    code: int
+    outcomes: dict[str, set[str]]
+    output: str
+
+
+RunSuite = Callable[..., Run]
+
+
+@pytest.fixture(autouse=True)
+def _every_test_cleans_up(nothing_is_left_behind: None) -> None:
+    pass
+
+
+@pytest.fixture
+def run_suite(tmp_path: Path) -> RunSuite:
+    """Runs tests in a folder of their own, with nothing of this repository but what is installed."""
+
+    def run(text: str, *arguments: str, path: str = "", examples: str = "0.1") -> Run:
+        (tmp_path / "pytest.ini").write_text(STRICT)
+        (tmp_path / "conftest.py").write_text(WITHOUT_SHRINKING)
+        (tmp_path / "test_dialect.py").write_text(text)
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTEST_", "HYPOTHESIS_"))
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *arguments],
+            cwd=tmp_path,
+            env=environment | {"DATAFLOW_TEST_EXAMPLES": examples, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+        )
+        outcomes: dict[str, set[str]] = {}
+        for outcome, name, _ in OUTCOME.findall(done.stdout):
+            outcomes.setdefault(outcome, set()).add(name)
+        return Run(done.returncode, outcomes, done.stdout + done.stderr)
+
+    return run
