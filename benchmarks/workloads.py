@@ -73,6 +73,11 @@ def _lots(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
     return [rows(SEEDED + 1 + size * lot, size) for lot in range(count)]
 
 
+def _half_new(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
+    """Rows of which one half, or as many as there are, exist."""
+    return [rows(max(1, SEEDED + 1 - size // 2), size) for _ in range(count)]
+
+
 ONE_BY_ONE = (
     Workload("read by id", "read", _ids, 150),
     Workload("create", "create", _new_rows, 100, writes=True),
@@ -82,6 +87,7 @@ ONE_BY_ONE = (
     Workload("list 1000", "list", _pages, 3, 1000),
     Workload("five in a transaction", "transfer", _transfers, 40, writes=True),
     Workload("bulk create 10k", "bulk_create", _lots, 1, 10_000, writes=True),
+    Workload("bulk upsert 10k", "bulk_upsert", _half_new, 1, 10_000, writes=True),
 )
 
 AT_ONCE = 50

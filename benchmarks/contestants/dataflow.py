@@ -57,6 +57,10 @@ class _DataFlow(Contestant):
                 self._built(one="AccountBulkCreateNode"),
                 lambda rows: {"one": {"data": rows}},
             ),
+            "bulk_upsert": (
+                self._built(one="AccountBulkUpsertNode"),
+                lambda rows: {"one": {"data": rows, "match_fields": ["email"]}},
+            ),
         }
 
     def _built(self, **nodes: str) -> Workflow:
@@ -97,6 +101,7 @@ class CalledDataFlow(_DataFlow, InThread):
             "delete": lambda id: run(nodes.AccountDeleteNode(id=id)),
             "list": lambda page: run(nodes.AccountListNode(**_page(page))),
             "bulk_create": lambda rows: run(nodes.AccountBulkCreateNode(data=rows)),
+            "bulk_upsert": lambda rows: run(nodes.AccountBulkUpsertNode(data=rows, match_fields=["email"])),
         }
 
     def close(self) -> None:
@@ -131,6 +136,7 @@ class AwaitedDataFlow(_DataFlow, OnLoop):
             "list": lambda page: nodes.AccountListNode(**_page(page)),
             "transfer": self._transfer,
             "bulk_create": lambda rows: nodes.AccountBulkCreateNode(data=rows),
+            "bulk_upsert": lambda rows: nodes.AccountBulkUpsertNode(data=rows, match_fields=["email"]),
         }
 
     async def finish(self) -> None:

@@ -23,6 +23,8 @@ CREATE = f"{INSERT}{MARKS} RETURNING {FIELDS}"
 UPDATE = f"UPDATE accounts SET balance = ?, updated_at = ? WHERE id = ? RETURNING {FIELDS}"
 DELETE = "DELETE FROM accounts WHERE id = ? RETURNING id"
 LIST = f"SELECT {FIELDS} FROM accounts WHERE id > ? ORDER BY id LIMIT ?"
+CHANGED = ", ".join(f"{name} = excluded.{name}" for name in GIVEN if name not in ("email", "created_at"))
+UPSERT = f" ON CONFLICT (email) DO UPDATE SET {CHANGED}"
 ROWS_PER_INSERT = 50
 
 Stored = tuple[Any, ...]
@@ -94,7 +96,13 @@ def operations_of(raw: sqlite3.Connection, to_row: Callable[[Stored], Row]) -> M
         return done
 
     def bulk_create(rows: Sequence[Row]) -> int:
-        statement = INSERT + ", ".join([MARKS] * ROWS_PER_INSERT)
+        return insert_all(rows, "")
+
+    def bulk_upsert(rows: Sequence[Row]) -> int:
+        return insert_all(rows, UPSERT)
+
+    def insert_all(rows: Sequence[Row], tail: str) -> int:
+        statement = INSERT + ", ".join([MARKS] * ROWS_PER_INSERT) + tail
         now = _now()
         whole = len(rows) - len(rows) % ROWS_PER_INSERT
         execute("BEGIN IMMEDIATE")
@@ -103,7 +111,7 @@ def operations_of(raw: sqlite3.Connection, to_row: Callable[[Stored], Row]) -> M
                 some = rows[start : start + ROWS_PER_INSERT]
                 execute(statement, list(chain.from_iterable(_values(row, now) for row in some)))
             for row in rows[whole:]:
-                execute(INSERT + MARKS, _values(row, now))
+                execute(INSERT + MARKS + tail, _values(row, now))
             execute("COMMIT")
         except BaseException:
             execute("ROLLBACK")
@@ -118,6 +126,7 @@ def operations_of(raw: sqlite3.Connection, to_row: Callable[[Stored], Row]) -> M
         "list": listing,
         "transfer": transfer,
         "bulk_create": bulk_create,
+        "bulk_upsert": bulk_upsert,
     }
 
 

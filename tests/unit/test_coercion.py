@@ -3,6 +3,7 @@
 import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
@@ -12,10 +13,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflow.coercion import coercer
+from dataflow.coercion import coercer, shortcut
+from dataflow.coercion.columns import rule_of
 from dataflow.errors import InvalidValue
 from dataflow.types import ColumnType, Kind, read_annotation
 
@@ -528,3 +530,51 @@ def test_every_decimal_within_bounds_is_kept_to_the_digit(value: Decimal) -> Non
         assert make(Decimal)(value) is value or str(make(Decimal)(value)) == str(value)
     else:
         refusal(Decimal, value)
+
+
+VALUES: dict[object, st.SearchStrategy[object]] = {
+    int: st.integers() | st.booleans() | st.sampled_from([Level.LOW, Number(3), 2**63, -(2**63)]),
+    float: st.floats() | st.integers() | st.just(Ratio(1.5)),
+    str: st.text(st.characters()) | st.sampled_from(["a\0", "\ud800", "ü", Text("x"), Shade.DARK]),
+    bytes: st.binary() | st.just(bytearray(b"x")),
+    Decimal: st.decimals() | st.sampled_from([Amount(1), Decimal("1e200"), Decimal(10) ** 100]),
+    datetime: st.datetimes(timezones=st.sampled_from([UTC, EAST, None])) | st.just(Moment.now(UTC)),
+    date: st.dates() | st.datetimes(),
+    time: st.times(timezones=st.sampled_from([UTC, None])),
+    timedelta: st.timedeltas(),
+    UUID: st.uuids() | st.just(str(ID)),
+    dict: st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters()) | st.integers(), inner),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.__name__)
+@settings.get_profile("few")
+@given(data=st.data())
+def test_a_value_that_takes_the_shortcut_is_what_the_conversion_would_make_of_it(
+    kind: Any, data: st.DataObject
+) -> None:
+    column, _, _ = read_annotation(kind, "User.x")
+    rule = rule_of(replace(column, nan=data.draw(st.booleans())))
+    value = data.draw(VALUES[kind] | st.none())
+    if eval(rule.shortcut.source("value"), {**rule.shortcut.names, "value": value}):
+        converted = rule.convert(value, "User.x")
+        assert type(converted) is type(value)
+        assert repr(converted) == repr(value)
+        assert rule.coercer(False, "User.x")(value) is value
+
+
+@pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.__name__)
+def test_none_takes_no_shortcut(kind: Any) -> None:
+    column, _, _ = read_annotation(kind, "User.x")
+    test = shortcut(column)
+    assert not eval(test.source("value"), {**test.names, "value": None})
+
+
+def test_a_limited_text_takes_the_shortcut_within_its_limit_only() -> None:
+    test = shortcut(ColumnType(Kind.TEXT, str, max_length=3))
+    texts = ["", "abc", "abcd", "äöü"]
+    passed = [text for text in texts if eval(test.source("value"), {**test.names, "value": text})]
+    assert passed == ["", "abc", "äöü"]

@@ -29,6 +29,7 @@ from dataflow.statements import (
     Statement,
     Update,
     UpdateMany,
+    UpsertMany,
     equals,
 )
 from dataflow.url import DatabaseURL
@@ -43,6 +44,7 @@ class Note:
 MODEL = declare(Note, implied=True)
 DIALECT = SQLiteDialect(DatabaseURL("sqlite"), DataFlowConfig("sqlite:///:memory:"))
 CANARY = "canary-1d2e"
+UPSERT = UpsertMany(MODEL, ("id", "text"), [(1, "new"), (9, "other")], (), ("id",), ("text",))
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def connection() -> Iterator[SQLiteConnection]:
 class Tenancy:
     """Adds a condition to whatever reads, changes or deletes; refuses what it cannot rewrite."""
 
-    kinds = frozenset({Select, Aggregate, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
+    kinds = frozenset({Select, Aggregate, Insert, InsertMany, UpsertMany, Update, UpdateMany, Delete, Raw})
     mandatory = True
 
     def concerns(self, model: Model | None) -> bool:
@@ -71,9 +73,9 @@ class Tenancy:
             case Insert() if "tenant" not in statement.fields:
                 fields, values = (*statement.fields, "tenant"), (*statement.values, "a")
                 return statement._replace(fields=fields, values=values)
-            case InsertMany():
-                rows = [(*row, "a") for row in statement.rows]
-                return statement._replace(fields=(*statement.fields, "tenant"), rows=rows)
+            case InsertMany() | UpsertMany():
+                fields, constants = (*statement.fields, "tenant"), (*statement.constants, "a")
+                return statement._replace(fields=fields, constants=constants)
             case Raw():
                 raise QueryError("raw SQL cannot be confined to a tenant")
         return statement
@@ -134,6 +136,17 @@ def test_an_interceptor_rewrites_every_kind_of_statement(connection: SQLiteConne
     assert len(step(Executor(DIALECT).records(connection, everything))) == 5
 
 
+def test_an_upsert_by_search_is_confined_as_its_statements_are(connection: SQLiteConnection) -> None:
+    executor = Executor(DIALECT, [Tenancy()])
+    statement = UPSERT._replace(fields=("text", "id"), match=("text",), changed=())
+    rows = [("first", 7), ("second", 8), ("third", 9)]
+    with pytest.raises(UniqueViolation):
+        step(executor.upsert_many(connection, statement._replace(rows=rows)))
+    assert step(executor.upsert_many(connection, statement._replace(rows=[rows[0], rows[2]]))) == (1, 1)
+    third = step(executor.records(connection, Select(MODEL, equals("text", "third"))))
+    assert [row["tenant"] for row in third] == ["a"]
+
+
 def test_interceptors_act_in_their_order_on_the_kinds_that_they_name(connection: SQLiteConnection) -> None:
     before, after, other = Marker(Select), Marker(Select, Delete), Marker(Insert)
     executor = Executor(DIALECT, [before, Tenancy(), after, other])
@@ -144,7 +157,9 @@ def test_interceptors_act_in_their_order_on_the_kinds_that_they_name(connection:
     assert executor.rewritten(Delete(MODEL, equals("id", 1))) == after.seen[-1]
 
 
-@pytest.mark.parametrize("missing", [Select, Aggregate, Insert, InsertMany, Update, UpdateMany, Delete, Raw])
+@pytest.mark.parametrize(
+    "missing", [Select, Aggregate, Insert, InsertMany, UpsertMany, Update, UpdateMany, Delete, Raw]
+)
 def test_a_mandatory_interceptor_that_misses_a_kind_fails_the_start(missing: type) -> None:
     class Leaky(Tenancy):
         kinds = Tenancy.kinds - {missing}
@@ -163,6 +178,7 @@ RUNS: list[tuple[type, Callable[[Executor, SQLiteConnection], object]]] = [
     (Aggregate, lambda e, c: step(e.records(c, Aggregate(MODEL, equals("text", CANARY), Pipeline((), ()))))),
     (Insert, lambda e, c: step(e.records(c, Insert(MODEL, ("text",), (CANARY,))))),
     (InsertMany, lambda e, c: step(e.insert_many(c, InsertMany(MODEL, ("text",), [(CANARY,)])))),
+    (UpsertMany, lambda e, c: step(e.upsert_many(c, UPSERT._replace(rows=[(1, CANARY)])))),
     (Update, lambda e, c: step(e.records(c, Update(MODEL, (Change("tenant"),), (CANARY,), equals("id", 1))))),
     (UpdateMany, lambda e, c: step(e.update_many(c, UpdateMany(MODEL, ("id",), ("text",), [(1, CANARY)])))),
     (Delete, lambda e, c: step(e.records(c, Delete(MODEL, equals("text", CANARY))))),
@@ -205,25 +221,11 @@ def test_an_observer_sees_what_the_interceptors_made(connection: SQLiteConnectio
     assert '"tenant" = ?' in watcher.seen[0][1]
 
 
-def test_a_batch_is_read_from_an_iterator_as_it_is_sent(connection: SQLiteConnection) -> None:
-    taken: list[int] = []
-    sizes: list[int] = []
-
-    class Counter(Watcher):
-        def executed(
-            self, statement: Statement, sql: str, seconds: float, error: BaseException | None
-        ) -> None:
-            sizes.append(len(taken))
-
-    def rows() -> Iterator[tuple[str]]:
-        for number in range(25):
-            taken.append(number)
-            yield (str(number),)
-
-    outcome = step(
-        Executor(DIALECT, observers=[Counter()]).insert_many(
-            connection, InsertMany(MODEL, ("text",), rows(), batch_size=10)
-        )
-    )
-    assert (outcome.count, outcome.batches, outcome.records) == (25, 3, None)
-    assert sizes == [10, 20, 25]
+def test_a_batch_comes_back_as_it_is_stored_where_that_is_wanted(connection: SQLiteConnection) -> None:
+    executor = Executor(DIALECT)
+    rows = [(str(number),) for number in range(120)]
+    statement = InsertMany(MODEL, ("text", "tenant"), rows, constants=("b",), returning=True)
+    stored = step(executor.insert_many(connection, statement))
+    assert [(row["text"], row["tenant"]) for row in stored] == [(text, "b") for (text,) in rows]
+    again = statement._replace(rows=[("x",)], returning=False)
+    assert step(executor.insert_many(connection, again)) == []

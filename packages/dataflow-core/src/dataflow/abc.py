@@ -21,6 +21,7 @@ __all__ = [
     "Column",
     "Connection",
     "Convert",
+    "Cursor",
     "Dialect",
     "DialectFactory",
     "IndexOnTable",
@@ -59,7 +60,7 @@ class RawResult(NamedTuple):
 
 
 class BatchInsert(NamedTuple):
-    """A compiled :class:`~dataflow.statements.InsertMany`: the text before, for and after the rows of a batch."""
+    """A compiled insert of many rows: the text before, for and after the rows of a batch."""
 
     head: str
     row: str
@@ -80,6 +81,16 @@ class BatchUpdate(NamedTuple):
     tail: str
     width: int
     before: int
+
+
+class Cursor(Protocol):
+    """Rows that the database hands out bit by bit; awaits and errors are as those of :class:`Connection`."""
+
+    async def fetch(self, count: int) -> Rows:
+        """The next rows, at most so many; none at the end."""
+
+    async def close(self) -> None:
+        """Let go of the rows that are left; twice too."""
 
 
 class Connection(Protocol):
@@ -113,6 +124,12 @@ class Connection(Protocol):
     async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
         """Run any statement."""
 
+    async def open_cursor(self, sql: str, parameters: Sequence[object]) -> Cursor:
+        """Begin a statement that brings rows, in a transaction that outlasts the cursor.
+
+        Other statements may run here before the cursor is closed.
+        """
+
     async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
         """Insert a batch in the fastest way; the rows where ``batch.returning``, else their number."""
 
@@ -122,6 +139,12 @@ class Connection(Protocol):
         """Update from a batch of rows in the fastest way, and tell how many rows of the table were meant.
 
         :param shared: the values that all rows share.
+        """
+
+    async def upsert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> tuple[int, int]:
+        """Insert a batch of which some change the rows that they meet; how many are new, and how many were there.
+
+        Only asked for with :attr:`Capability.UPSERT <dataflow.capabilities.Capability.UPSERT>`.
         """
 
     async def offload(self, work: Coroutine[Any, Any, T]) -> T:
@@ -204,6 +227,12 @@ class Dialect(Protocol):
 
     def begin(self, *, writes: bool) -> str:
         """The statement that begins a transaction."""
+
+    def lock(self, model: Model) -> str | None:
+        """The statement that keeps all others from writing to a table until the transaction ends.
+
+        None where a transaction that was begun to write is the only one anyway.
+        """
 
     def placeholder(self, position: int) -> str:
         """The text for the parameter at a position, counted from 1."""

@@ -15,5 +15,8 @@ class Capability(Enum):
     NAN = "nan"
     """Floating-point columns store NaN."""
 
+    UPSERT = "upsert"
+    """An INSERT can change the row that has the same key instead, for one unique key that it names."""
+
     CONCURRENT_WRITERS = "concurrent_writers"
     """Several transactions can write at the same time; without it DataFlow queues them, in order."""

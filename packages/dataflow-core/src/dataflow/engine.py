@@ -21,6 +21,7 @@ from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node, Output
 from dataflow.nodes.registry import open_databases
 from dataflow.runtime.calls import NodeCall, NodeHandle
+from dataflow.runtime.stream import Stream
 from dataflow.runtime.transaction import Transaction
 from dataflow.url import DatabaseURL
 from dataflow.workflow.builder import WorkflowBuilder
@@ -121,6 +122,17 @@ class DataFlow:
     def transaction(self) -> Transaction:
         """A transaction for code without a graph: ``async with db.transaction(): ...``."""
         return Transaction(self._databases.values())
+
+    def stream(self, node: str | NodeHandle, /, **parameters: object) -> Stream:
+        """The rows of a List node one by one: ``async for row in db.stream("UserListNode", filter={...})``.
+
+        Of however many rows only some hundred are in memory. A thread that may wait does without ``async``.
+
+        :param parameters: those of the node.
+        :raises ValidationError: for a node that is no List node, and what the node itself refuses.
+        """
+        known = node.__dataflow_node__ if isinstance(node, NodeHandle) else self.find_node(node)
+        return Stream(known, parameters)
 
     def create_workflow(self) -> WorkflowBuilder:
         """A builder of workflows that looks for nodes here only."""

@@ -10,7 +10,7 @@ with what is asked, never with how much: it is the key under which the compiled 
 (3, 'A')
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -38,6 +38,7 @@ __all__ = [
     "Statement",
     "Update",
     "UpdateMany",
+    "UpsertMany",
     "Where",
     "all_of",
     "any_of",
@@ -198,20 +199,49 @@ class Insert(NamedTuple):
 
 
 class InsertMany(NamedTuple):
-    """Many new rows, in batches; they come back only when asked for.
+    """A batch of new rows; they come back only when asked for.
 
-    ``rows`` may be an iterator: it is read once, a batch at a time.
+    :param fields: those of ``rows``, then those of ``constants``.
+    :param constants: values that are the same for each row.
     """
 
     model: Model
     fields: tuple[str, ...]
-    rows: Iterable[Sequence[object]]
-    batch_size: int | None = None
+    rows: Sequence[Sequence[object]]
+    constants: tuple[object, ...] = ()
     returning: bool = False
 
     @property
     def shape(self) -> Shape:
-        return ("insert many", self.model, self.fields, self.returning)
+        return ("insert many", self.model, self.fields, len(self.constants), self.returning)
+
+
+class UpsertMany(NamedTuple):
+    """A batch of rows that are inserted, or change the row that has the same values already.
+
+    No two of them have the same values in ``match``.
+
+    :param fields: those of ``rows``, then those of ``constants``.
+    :param constants: values that are the same for each row.
+    :param match: the fields by which a row is the same; null is never the same.
+    :param changed: the fields whose values a row takes that exists.
+    :param counted: the fields that are one more in a row that exists.
+    :param where: what a row must meet besides, or else it does not exist for this.
+    """
+
+    model: Model
+    fields: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
+    constants: tuple[object, ...]
+    match: tuple[str, ...]
+    changed: tuple[str, ...]
+    counted: tuple[str, ...] = ()
+    where: Where = EVERYTHING
+
+    @property
+    def shape(self) -> Shape:
+        constants = len(self.constants)
+        return ("upsert many", self.model, self.fields, constants, self.match, self.changed, self.counted)
 
 
 class Change(NamedTuple):
@@ -350,5 +380,7 @@ class CreateIndex:
 SchemaChange: TypeAlias = CreateTable | AddColumn | CreateIndex
 """The changes that lose nothing: all that DataFlow does to a schema by itself."""
 
-Statement: TypeAlias = Select | Aggregate | Insert | InsertMany | Update | UpdateMany | Delete | Raw
+Statement: TypeAlias = (
+    Select | Aggregate | Insert | InsertMany | UpsertMany | Update | UpdateMany | Delete | Raw
+)
 """Whatever the executor can be asked for, apart from changes of the schema."""

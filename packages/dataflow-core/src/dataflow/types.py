@@ -48,6 +48,7 @@ class ColumnType:
     :param choices: the only values allowed, as they are stored, of a Literal or an Enum.
     :param max_length: the greatest length of a text (in characters) or of bytes.
     :param naive_datetimes: whether a datetime without a time zone is taken as UTC.
+    :param nan: whether a float may be NaN.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class ColumnType:
     choices: tuple[object, ...] = ()
     max_length: int | None = None
     naive_datetimes: bool = False
+    nan: bool = True
 
 
 _KINDS: dict[object, Kind] = {
@@ -86,7 +88,7 @@ def read_annotation(annotation: object, where: str) -> tuple[ColumnType, bool, t
 
     >>> read_annotation(Annotated[int, "extra"] | None, "Order.total")
     (ColumnType(kind=<Kind.INTEGER: 'integer'>, python=<class 'int'>, choices=(), max_length=None, \
-naive_datetimes=False), True, ('extra',))
+naive_datetimes=False, nan=True), True, ('extra',))
     """
     bare, nullable, metadata = _unwrap(annotation, where)
     if get_origin(bare) is Literal:

@@ -2,19 +2,19 @@
 
 from typing import TYPE_CHECKING, cast
 
-from dataflow.coercion.refusals import Coercer, or_none
+from dataflow.coercion.rules import Rule, Shortcut
 from dataflow.errors import InvalidValue
 from dataflow.types import ColumnType
 
 if TYPE_CHECKING:
     from enum import Enum
 
-__all__ = ["enum_coercer", "literal_coercer"]
+__all__ = ["enum_rule", "literal_rule"]
 
 _SHOWN_CHOICES = 10
 
 
-def enum_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def enum_rule(column: ColumnType) -> Rule:
     kind = column.python
     stored = type(column.choices[0])
     members = {member.value: member for member in cast("type[Enum]", kind)}
@@ -24,27 +24,15 @@ def enum_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
             return members[value]
         raise _not_chosen(where, f"a {kind.__name__} or one of its values", column.choices, value)
 
-    other = or_none(convert, nullable, where)
-
-    def coerce(value: object) -> object:
-        return value if type(value) is kind else other(value)
-
-    return coerce
+    return Rule(Shortcut("type({value}) is {kind}", {"kind": kind}), convert)
 
 
-def literal_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
-    kind = column.python
-    choices = frozenset(column.choices)
-
+def literal_rule(column: ColumnType) -> Rule:
     def convert(value: object, where: str) -> object:
         raise _not_chosen(where, "one of", column.choices, value)
 
-    other = or_none(convert, nullable, where)
-
-    def coerce(value: object) -> object:
-        return value if type(value) is kind and value in choices else other(value)
-
-    return coerce
+    names = {"kind": column.python, "choices": frozenset(column.choices)}
+    return Rule(Shortcut("type({value}) is {kind} and {value} in {choices}", names), convert)
 
 
 def _not_chosen(where: str, expected: str, choices: tuple[object, ...], value: object) -> InvalidValue:

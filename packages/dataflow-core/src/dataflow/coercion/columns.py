@@ -1,32 +1,33 @@
-"""The choice of the coercer for a column, by its type."""
+"""The choice of the rule for a column, by its type."""
 
 from collections.abc import Callable
 from enum import Enum
 
-from dataflow.coercion.choices import enum_coercer, literal_coercer
-from dataflow.coercion.documents import json_coercer
-from dataflow.coercion.moments import date_coercer, datetime_coercer, interval_coercer, time_coercer
-from dataflow.coercion.numbers import boolean_coercer, decimal_coercer, float_coercer, integer_coercer
+from dataflow.coercion.choices import enum_rule, literal_rule
+from dataflow.coercion.documents import json_rule
+from dataflow.coercion.moments import date_rule, datetime_rule, interval_rule, time_rule
+from dataflow.coercion.numbers import boolean_rule, decimal_rule, float_rule, integer_rule
 from dataflow.coercion.refusals import Coercer
-from dataflow.coercion.strings import binary_coercer, text_coercer
-from dataflow.coercion.uuids import uuid_coercer
+from dataflow.coercion.rules import Rule, Shortcut
+from dataflow.coercion.strings import binary_rule, text_rule
+from dataflow.coercion.uuids import uuid_rule
 from dataflow.types import ColumnType, Kind
 
-__all__ = ["coercer"]
+__all__ = ["coercer", "rule_of", "shortcut"]
 
-_MAKERS: dict[Kind, Callable[[ColumnType, bool, str], Coercer]] = {
-    Kind.INTEGER: integer_coercer,
-    Kind.FLOAT: float_coercer,
-    Kind.BOOLEAN: boolean_coercer,
-    Kind.TEXT: text_coercer,
-    Kind.BINARY: binary_coercer,
-    Kind.DECIMAL: decimal_coercer,
-    Kind.DATETIME: datetime_coercer,
-    Kind.DATE: date_coercer,
-    Kind.TIME: time_coercer,
-    Kind.INTERVAL: interval_coercer,
-    Kind.UUID: uuid_coercer,
-    Kind.JSON: json_coercer,
+_RULES: dict[Kind, Callable[[ColumnType], Rule]] = {
+    Kind.INTEGER: integer_rule,
+    Kind.FLOAT: float_rule,
+    Kind.BOOLEAN: boolean_rule,
+    Kind.TEXT: text_rule,
+    Kind.BINARY: binary_rule,
+    Kind.DECIMAL: decimal_rule,
+    Kind.DATETIME: datetime_rule,
+    Kind.DATE: date_rule,
+    Kind.TIME: time_rule,
+    Kind.INTERVAL: interval_rule,
+    Kind.UUID: uuid_rule,
+    Kind.JSON: json_rule,
 }
 
 
@@ -44,7 +45,21 @@ def coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
     Traceback (most recent call last):
     dataflow.errors.InvalidValue: User.age: expected int, got str
     """
-    make = _MAKERS[column.kind]
+    return rule_of(column).coercer(nullable, where)
+
+
+def shortcut(column: ColumnType) -> Shortcut:
+    """The test that the usual values of a column pass, for code that reads many of them.
+
+    >>> shortcut(ColumnType(Kind.BOOLEAN, bool)).source("row['active']")
+    "type(row['active']) is bool"
+    """
+    return rule_of(column).shortcut
+
+
+def rule_of(column: ColumnType) -> Rule:
+    """The rule for the values of a column."""
+    make = _RULES[column.kind]
     if column.choices:
-        make = enum_coercer if issubclass(column.python, Enum) else literal_coercer
-    return make(column, nullable, where)
+        make = enum_rule if issubclass(column.python, Enum) else literal_rule
+    return make(column)

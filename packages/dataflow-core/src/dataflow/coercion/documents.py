@@ -1,21 +1,22 @@
 """Coercion to JSON documents: dicts and lists, checked at every level."""
 
 from math import isfinite
-from typing import cast
+from typing import Any, cast
 
 from dataflow.coercion.numbers import to_integer
-from dataflow.coercion.refusals import Coercer, is_a, or_none, refusal
+from dataflow.coercion.refusals import is_a, refusal
+from dataflow.coercion.rules import Rule, Shortcut
 from dataflow.coercion.strings import to_text
 from dataflow.errors import InvalidValue
 from dataflow.types import GREATEST_INTEGER, SMALLEST_INTEGER, ColumnType, is_storable_text
 
-__all__ = ["json_coercer"]
+__all__ = ["json_rule"]
 
 _DEEPEST = 100  # what MySQL's JSON holds, counted as it counts
 _SHOWN_KEY = 40
 
 
-def json_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def json_rule(column: ColumnType) -> Rule:
     kind = column.python
 
     def convert(value: object, where: str) -> object:
@@ -23,34 +24,34 @@ def json_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
             raise refusal(where, kind.__name__, value)
         return _rebuilt(value, (where,))
 
-    other = or_none(convert, nullable, where)
-
-    def coerce(value: object) -> object:
-        return value if type(value) is kind and _is_json(value, 1) else other(value)
-
-    return coerce
+    names = {"kind": kind, "is_json": _is_json}
+    return Rule(Shortcut("type({value}) is {kind} and {is_json}({value}, 1)", names), convert)
 
 
-def _is_json(value: object, depth: int) -> bool:
-    """Test whether a value can be stored as it is. It is not copied: it is serialized at once."""
-    if depth > _DEEPEST:
-        return False
-    kind = type(value)
-    if kind is str:
-        return is_storable_text(cast("str", value))
-    if kind is int:
-        return SMALLEST_INTEGER <= cast("int", value) <= GREATEST_INTEGER
-    if kind is dict:
-        for key, item in cast("dict[object, object]", value).items():
-            if type(key) is not str or not is_storable_text(key) or not _is_json(item, depth + 1):
+def _is_json(document: Any, depth: int) -> bool:
+    """Test whether a dict or a list can be stored as it is. It is not copied: it is serialized at once."""
+    if depth >= _DEEPEST:
+        return not document
+    items = document
+    if type(document) is dict:
+        for key in document:
+            if not (type(key) is str and ((key.isascii() and "\0" not in key) or is_storable_text(key))):
                 return False
-        return True
-    if kind is list:
-        for item in cast("list[object]", value):  # noqa: SIM110 - twice as fast as all()
+        items = document.values()
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            if not ((item.isascii() and "\0" not in item) or is_storable_text(item)):
+                return False
+        elif kind is int:
+            if not SMALLEST_INTEGER <= item <= GREATEST_INTEGER:
+                return False
+        elif kind is dict or kind is list:
             if not _is_json(item, depth + 1):
                 return False
-        return True
-    return value is None or kind is bool or (kind is float and isfinite(cast("float", value)))
+        elif not (item is None or kind is bool or (kind is float and isfinite(item))):
+            return False
+    return True
 
 
 def _rebuilt(value: object, path: tuple[str, ...]) -> object:

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeVar, cast
 
-from dataflow.coercion.refusals import Coercer, attempt, is_a, or_none, refusal
+from dataflow.coercion.refusals import attempt, is_a, refusal
+from dataflow.coercion.rules import Rule, Shortcut
 from dataflow.errors import InvalidValue
 from dataflow.types import GREATEST_INTEGER, SMALLEST_INTEGER, ColumnType
 
-__all__ = ["date_coercer", "datetime_coercer", "interval_coercer", "time_coercer"]
+__all__ = ["date_rule", "datetime_rule", "interval_rule", "time_rule"]
 
 Value = TypeVar("Value")
 
@@ -17,7 +18,7 @@ _SHORTEST, _LONGEST = timedelta(microseconds=SMALLEST_INTEGER), timedelta(micros
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*?[1-9]")
 
 
-def datetime_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def datetime_rule(column: ColumnType) -> Rule:
     def convert(value: object, where: str) -> datetime:
         moment = _read(value, datetime, _plain_datetime, "datetime or its ISO 8601 str", where)
         if is_a(value, str) and attempt(date.fromisoformat, value) is not None:
@@ -31,12 +32,8 @@ def datetime_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
             'with __dataflow__ = {"naive_datetimes": "utc"}'
         )
 
-    other = or_none(convert, nullable, where)
-
-    def coerce(value: object) -> object:
-        return value if type(value) is datetime and value.tzinfo is UTC else other(value)
-
-    return coerce
+    names = {"datetime": datetime, "UTC": UTC}
+    return Rule(Shortcut("type({value}) is {datetime} and {value}.tzinfo is {UTC}", names), convert)
 
 
 def _in_utc(moment: datetime, where: str) -> datetime:
@@ -48,43 +45,36 @@ def _in_utc(moment: datetime, where: str) -> datetime:
     raise InvalidValue(f"{where}: the datetime cannot be told in UTC, within the years 1 to 9999")
 
 
-def date_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def date_rule(column: ColumnType) -> Rule:
     def convert(value: object, where: str) -> date:
         if is_a(value, datetime):
             raise InvalidValue(f"{refusal(where, 'date', value)}; give its date()")
         return _read(value, date, _plain_date, "date or its ISO 8601 str", where)
 
-    other = or_none(convert, nullable, where)
-
-    def coerce(value: object) -> object:
-        return value if type(value) is date else other(value)
-
-    return coerce
+    return Rule(Shortcut("type({value}) is {date}", {"date": date}), convert)
 
 
-def time_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def time_rule(column: ColumnType) -> Rule:
     def convert(value: object, where: str) -> time:
         moment = _read(value, time, _plain_time, "time or its ISO 8601 str", where)
         if moment.tzinfo is not None:
             raise InvalidValue(f"{where}: a time of day is stored without a time zone; give one without")
         return moment
 
-    other = or_none(convert, nullable, where)
-
-    def coerce(value: object) -> object:
-        return value if type(value) is time and value.tzinfo is None else other(value)
-
-    return coerce
+    return Rule(Shortcut("type({value}) is {time} and {value}.tzinfo is None", {"time": time}), convert)
 
 
-def interval_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def interval_rule(column: ColumnType) -> Rule:
     def convert(value: object, where: str) -> timedelta:
         duration = _plain(value, timedelta, _plain_timedelta, "timedelta", where)
         if not _SHORTEST <= duration <= _LONGEST:
             raise InvalidValue(f"{where}: the timedelta is out of range; it must fit 2**63 microseconds")
         return duration
 
-    return or_none(convert, nullable, where)
+    names = {"timedelta": timedelta, "shortest": _SHORTEST, "longest": _LONGEST}
+    return Rule(
+        Shortcut("type({value}) is {timedelta} and {shortest} <= {value} <= {longest}", names), convert
+    )
 
 
 def _read(value: object, kind: type[Value], copy: Callable[[Any], Value], expected: str, where: str) -> Value:

@@ -1,21 +1,15 @@
 """Coercion to numbers and truth: int, float, bool and Decimal, none of which may lose a digit."""
 
 from decimal import Decimal
-from math import log2
+from math import isnan, log2
 from typing import cast
 
-from dataflow.coercion.refusals import Coercer, attempt, is_a, or_none, refusal
+from dataflow.coercion.refusals import attempt, is_a, refusal
+from dataflow.coercion.rules import Rule, Shortcut
 from dataflow.errors import InvalidValue
 from dataflow.types import GREATEST_INTEGER, SMALLEST_INTEGER, ColumnType
 
-__all__ = [
-    "boolean_coercer",
-    "decimal_coercer",
-    "fits_decimal",
-    "float_coercer",
-    "integer_coercer",
-    "to_integer",
-]
+__all__ = ["boolean_rule", "decimal_rule", "fits_decimal", "float_rule", "integer_rule", "to_integer"]
 
 _DIGITS_BEFORE, _DIGITS_AFTER = 131_072, 16_383  # what PostgreSQL's numeric holds, the widest of all
 _BITS_OF_A_DIGIT = log2(10)
@@ -31,52 +25,40 @@ def to_integer(value: object, where: str) -> int:
     return number
 
 
-def integer_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
-    other = or_none(to_integer, nullable, where)
-
-    def coerce(value: object) -> object:
-        if type(value) is int and -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
-            return value
-        return other(value)
-
-    return coerce
+def integer_rule(column: ColumnType) -> Rule:
+    in_range = f"{SMALLEST_INTEGER} <= {{value}} <= {GREATEST_INTEGER}"
+    return Rule(Shortcut(f"type({{value}}) is int and {in_range}"), to_integer)
 
 
-def float_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def float_rule(column: ColumnType) -> Rule:
     def convert(value: object, where: str) -> float:
         if is_a(value, float):
-            return float.__float__(cast("float", value))
+            number = float.__float__(cast("float", value))
+            if isnan(number) and not column.nan:
+                raise InvalidValue(f"{where}: this database cannot store NaN; give None or another number")
+            return number
         if not is_a(value, int) or type(value) is bool:
             raise refusal(where, "float or int", value)
-        number = int.__int__(cast("int", value))
-        result = attempt(float, number)
-        if result is None or result != number:
+        whole = int.__int__(cast("int", value))
+        result = attempt(float, whole)
+        if result is None or result != whole:
             raise InvalidValue(
                 f"{where}: a float cannot hold this int exactly; make the field int or Decimal"
             )
         return result
 
-    other = or_none(convert, nullable, where)
-
-    def coerce(value: object) -> object:
-        return value if type(value) is float else other(value)
-
-    return coerce
+    equal = "" if column.nan else " and {value} == {value}"
+    return Rule(Shortcut(f"type({{value}}) is float{equal}"), convert)
 
 
-def boolean_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def boolean_rule(column: ColumnType) -> Rule:
     def convert(value: object, where: str) -> bool:
         raise refusal(where, "bool", value)
 
-    other = or_none(convert, nullable, where)
-
-    def coerce(value: object) -> object:
-        return value if type(value) is bool else other(value)
-
-    return coerce
+    return Rule(Shortcut("type({value}) is bool"), convert)
 
 
-def decimal_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def decimal_rule(column: ColumnType) -> Rule:
     def convert(value: object, where: str) -> Decimal:
         if not is_a(value, Decimal, int) or type(value) is bool:
             hint = "; a float is not exact, give a Decimal made from a string" if is_a(value, float) else ""
@@ -93,12 +75,8 @@ def decimal_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
             )
         return result
 
-    other = or_none(convert, nullable, where)
-
-    def coerce(value: object) -> object:
-        return value if type(value) is Decimal and _is_modest(value) else other(value)
-
-    return coerce
+    names = {"Decimal": Decimal, "is_modest": _is_modest}
+    return Rule(Shortcut("type({value}) is {Decimal} and {is_modest}({value})", names), convert)
 
 
 def _is_modest(number: Decimal) -> bool:

@@ -3,11 +3,12 @@
 from sys import maxsize
 from typing import cast
 
-from dataflow.coercion.refusals import Coercer, attempt, is_a, or_none, refusal
+from dataflow.coercion.refusals import attempt, is_a, refusal
+from dataflow.coercion.rules import Rule, Shortcut
 from dataflow.errors import InvalidValue
 from dataflow.types import ColumnType, is_storable_text
 
-__all__ = ["binary_coercer", "text_coercer", "to_text"]
+__all__ = ["binary_rule", "text_rule", "to_text"]
 
 
 def to_text(value: object, where: str) -> str:
@@ -22,7 +23,7 @@ def to_text(value: object, where: str) -> str:
     return text
 
 
-def text_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def text_rule(column: ColumnType) -> Rule:
     limit = maxsize if column.max_length is None else column.max_length
 
     def convert(value: object, where: str) -> str:
@@ -31,21 +32,14 @@ def text_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
             raise InvalidValue(f"{where}: the str has {len(text)} characters, {limit} are allowed")
         return text
 
-    other = or_none(convert, nullable, where)
-
-    # The inner test is spelt out for the usual text, as a call would double the price.
-    def coerce(value: object) -> object:
-        if type(value) is str and ((value.isascii() and "\0" not in value) or is_storable_text(value)):
-            return value
-        return other(value)
-
-    def coerce_limited(value: object) -> object:
-        return other(value) if type(value) is str and len(value) > limit else coerce(value)
-
-    return coerce if column.max_length is None else coerce_limited
+    short = "" if column.max_length is None else "len({value}) <= {limit} and "
+    # The test of the usual text is spelt out, as a call would double the price.
+    storable = '(({value}.isascii() and "\\0" not in {value}) or {is_storable_text}({value}))'
+    names = {"is_storable_text": is_storable_text, "limit": limit}
+    return Rule(Shortcut(f"type({{value}}) is str and {short}{storable}", names), convert)
 
 
-def binary_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def binary_rule(column: ColumnType) -> Rule:
     limit = maxsize if column.max_length is None else column.max_length
 
     def convert(value: object, where: str) -> bytes:
@@ -56,9 +50,4 @@ def binary_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
             raise InvalidValue(f"{where}: there are {len(content)} bytes, {limit} are allowed")
         return content
 
-    other = or_none(convert, nullable, where)
-
-    def coerce(value: object) -> object:
-        return value if type(value) is bytes and len(value) <= limit else other(value)
-
-    return coerce
+    return Rule(Shortcut("type({value}) is bytes and len({value}) <= {limit}", {"limit": limit}), convert)

@@ -2,14 +2,15 @@
 
 from typing import Any, cast
 
-from dataflow.coercion.refusals import Coercer, attempt, is_a, or_none, refusal
+from dataflow.coercion.refusals import attempt, is_a, refusal
+from dataflow.coercion.rules import Rule, Shortcut
 from dataflow.errors import InvalidValue
 from dataflow.types import ColumnType
 
-__all__ = ["uuid_coercer"]
+__all__ = ["uuid_rule"]
 
 
-def uuid_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
+def uuid_rule(column: ColumnType) -> Rule:
     kind: Any = column.python  # not imported here: only those who have a UUID pay for the module
 
     def convert(value: object, where: str) -> object:
@@ -22,9 +23,4 @@ def uuid_coercer(column: ColumnType, nullable: bool, where: str) -> Coercer:
             raise refusal(where, "UUID or its str form", value)
         return kind(int=cast("Any", value).int)
 
-    other = or_none(convert, nullable, where)
-
-    def coerce(value: object) -> object:
-        return value if type(value) is kind else other(value)
-
-    return coerce
+    return Rule(Shortcut("type({value}) is {kind}", {"kind": kind}), convert)

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Sequence, Set
 from contextlib import suppress
 from threading import Lock
+from weakref import WeakKeyDictionary
 
 from dataflow.abc import Connection, Dialect, Interceptor
 from dataflow.capabilities import Capability
 from dataflow.errors import DatabaseBusy, ModelError, PoolTimeout, SchemaMismatch
 from dataflow.execution.executor import Executor
 from dataflow.execution.pool import WorkflowConnectionPool
-from dataflow.execution.schema_changes import additive_changes
+from dataflow.execution.schema_changes import additive_changes, left_null
 from dataflow.execution.semaphore import FairSemaphore
 from dataflow.execution.stepping import step
 from dataflow.logs import logger
@@ -57,6 +58,7 @@ class Database:
         """The models whose tables need more than an addition."""
         self.unsettled = False
         """Whether there are any of either."""
+        self._nulls: WeakKeyDictionary[Model, frozenset[str]] = WeakKeyDictionary()
         self._lock = Lock()
         self.may_change_schema = may_change_schema
         self._wait = wait
@@ -80,6 +82,10 @@ class Database:
             if self._migrate:
                 self.unprepared += (model,)
             self.unsettled = bool(self.unprepared or self.refused)
+
+    def nulls(self, model: Model) -> frozenset[str]:
+        """The fields that are null where an INSERT leaves them out, as far as the table has been looked at."""
+        return self._nulls.get(model, frozenset())
 
     def drop_model(self, model: Model) -> None:
         """Forget a model that now lives elsewhere. Its table stays."""
@@ -227,6 +233,8 @@ class Database:
         self, connection: Connection, models: Collection[Model], needed: Collection[Model]
     ) -> tuple[Sequence[SchemaChange], Set[Model]]:
         tables = await self.dialect.tables(connection, [*models])
+        for model in models:
+            self._nulls[model] = left_null(model, tables.get(model.table))
         ordered = [model for model in self.models.values() if model in models]
         changes = list(
             additive_changes(self.dialect, [m for m in ordered if m in needed], tables, self.models)

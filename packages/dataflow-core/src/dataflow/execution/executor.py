@@ -1,14 +1,14 @@
 """The executor: the only way from a statement to a database."""
 
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from time import perf_counter
 from typing import Any, TypeAlias, TypeVar, cast
 
-from dataflow.abc import Connection, Dialect, Interceptor, Observer, Rows
+from dataflow.abc import Connection, Cursor, Dialect, Interceptor, Observer, Rows
 from dataflow.errors import PluginError, QueryError, UnreadableValue
+from dataflow.execution.upserts import upsert_by_search, upserts
 from dataflow.model.schema import Model
 from dataflow.sql.compiled import Compiled, unreadable
 from dataflow.statements import (
@@ -22,27 +22,38 @@ from dataflow.statements import (
     Statement,
     Update,
     UpdateMany,
+    UpsertMany,
 )
 
-__all__ = ["Executor", "Inserted", "Records"]
+__all__ = ["Executor", "RecordCursor", "Records"]
 
 T = TypeVar("T")
 Records: TypeAlias = list[dict[str, Any]]
 OfRows: TypeAlias = Select | Aggregate | Insert | Update | Delete
 
-KINDS: frozenset[type] = frozenset({Select, Aggregate, Insert, InsertMany, Update, UpdateMany, Delete, Raw})
+KINDS: frozenset[type] = frozenset(
+    {Select, Aggregate, Insert, InsertMany, UpsertMany, Update, UpdateMany, Delete, Raw}
+)
 SHAPES_KEPT = 2048
 MANY_VALUES = 500  # a statement of so many is not met again, and its SQL is long
 BATCH_SIZE = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Inserted:
-    """What became of a batch insert: the number of rows, of batches, and the rows where they were asked for."""
+class RecordCursor:
+    """Rows as dicts, bit by bit."""
 
-    count: int
-    batches: int
-    records: Records | None
+    def __init__(self, cursor: Cursor, compiled: Compiled, model: Model) -> None:
+        self._cursor = cursor
+        self._compiled = compiled
+        self._model = model
+
+    async def next(self, count: int) -> Records:
+        """The next rows, at most so many; none at the end."""
+        return _mapped(self._compiled, await self._cursor.fetch(count), self._model)
+
+    async def close(self) -> None:
+        """Let go of the rows that are left."""
+        await self._cursor.close()
 
 
 class _Concerned(dict[Model | None, tuple[Interceptor, ...]]):
@@ -113,25 +124,45 @@ class Executor:
         rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
         return _mapped(compiled, rows, statement.model)
 
-    async def insert_many(self, connection: Connection, statement: InsertMany) -> Inserted:
-        """Insert rows batch by batch; only one batch is in memory, unless the rows are wanted back."""
+    async def open_cursor(self, connection: Connection, statement: Select) -> "RecordCursor":
+        """Begin to read rows that are too many to have at once."""
+        if self._interceptors[statement.model]:
+            statement = cast("Select", self.rewritten(statement))
+        compiled = self.compiled(statement.shape)
+        bind, values = compiled.bind, statement.values
+        work = connection.open_cursor(compiled.sql, values if bind is None else bind(values))
+        return RecordCursor(await self._observed(work, statement, compiled.sql), compiled, statement.model)
+
+    async def insert_many(self, connection: Connection, statement: InsertMany) -> Records:
+        """Insert a batch; the rows where they are wanted back."""
         if self._interceptors[statement.model]:
             statement = cast("InsertMany", self.rewritten(statement))
         compiled = self.compiled(statement.shape)
         batch = compiled.batch
         assert batch is not None
-        count = batches = 0
-        records: Records | None = [] if batch.returning else None
-        rows = iter(statement.rows)
-        size = statement.batch_size or BATCH_SIZE
-        while chunk := list(islice(rows, size)):
-            bound = chunk if compiled.bind is None else [compiled.bind(row) for row in chunk]
-            inserted = await self._observed(connection.insert(batch, bound), statement, compiled.sql)
-            if records is not None:
-                records += _mapped(compiled, cast("Rows", inserted), statement.model)
-            count += len(chunk)
-            batches += 1
-        return Inserted(count, batches, records)
+        rows, bind = statement.rows, compiled.bind_rows
+        work = connection.insert(batch, rows if bind is None else bind(rows, statement.constants))
+        inserted = await self._observed(work, statement, compiled.sql)
+        return _mapped(compiled, cast("Rows", inserted), statement.model) if batch.returning else []
+
+    async def upsert_many(self, connection: Connection, statement: UpsertMany) -> tuple[int, int]:
+        """Insert a batch, or change the rows that are there; how many are new, and how many were there.
+
+        :raises MultipleRecords: where several rows are the same as one of the batch, as no unique key forbids that.
+        """
+        rewritten = statement
+        if self._interceptors[statement.model]:
+            rewritten = cast("UpsertMany", self.rewritten(statement))
+        if rewritten.where.shape or not upserts(self._dialect, rewritten.model, rewritten.match):
+            # Of the original, as the interceptors meet each of its statements.
+            return await upsert_by_search(self._dialect, self, connection, statement)
+        statement = rewritten
+        compiled = self.compiled(statement.shape)
+        batch = compiled.batch
+        assert batch is not None
+        rows, bind = statement.rows, compiled.bind_rows
+        work = connection.upsert(batch, rows if bind is None else bind(rows, statement.constants))
+        return await self._observed(work, statement, compiled.sql)
 
     async def affected(self, connection: Connection, statement: Update | Delete) -> int:
         """Run a statement that brings no rows, and tell how many it touched."""

@@ -8,7 +8,7 @@ from dataflow.model.field import MISSING
 from dataflow.model.schema import Model, ModelField
 from dataflow.statements import AddColumn, CreateIndex, CreateTable, Reference, SchemaChange
 
-__all__ = ["additive_changes"]
+__all__ = ["additive_changes", "left_null"]
 
 
 def additive_changes(
@@ -39,6 +39,19 @@ def additive_changes(
             "to use the tables as they are, pass existing_schema_mode=True."
         )
     return tuple(changes)
+
+
+def left_null(model: Model, table: Table | None) -> frozenset[str]:
+    """The fields that are null where an INSERT leaves them out: those without a default, in the model and in the table.
+
+    :param table: the table as it was before any change; None where there was none.
+    """
+    columns = {} if table is None else table.columns
+    return frozenset(
+        field.name
+        for field in model.fields.values()
+        if field.default is MISSING and not (field.column in columns and columns[field.column].has_default)
+    )
 
 
 def _references(model: Model, known: Mapping[str, Model]) -> Mapping[str, Reference]:

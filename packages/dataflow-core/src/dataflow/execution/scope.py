@@ -3,7 +3,7 @@
 from collections.abc import Coroutine, Sequence
 from contextvars import ContextVar
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from dataflow.abc import Connection
 from dataflow.errors import ScopeLost, TransactionClosed, WorkflowError
@@ -29,14 +29,19 @@ class _Held:
         self.begun = False
 
 
+class _Cursor(Protocol):
+    async def close(self) -> None: ...
+
+
 class _Transaction:
     """What a scope and its parts share: connections, and whether what happened on them may still be committed."""
 
-    __slots__ = ("broken", "committed", "guard", "held", "savepoints")
+    __slots__ = ("broken", "committed", "cursors", "guard", "held", "savepoints")
 
     def __init__(self) -> None:
         self.guard = Lock()
         self.held: dict[Database, _Held] = {}
+        self.cursors: dict[_Cursor, Database] = {}
         self.broken = False
         self.committed: list[Database] = []
         self.savepoints = 0
@@ -147,6 +152,15 @@ class Scope:
         """Whether a connection to a database was borrowed."""
         return database in self._transaction.held
 
+    def add_cursor(self, database: Database, cursor: _Cursor) -> None:
+        """Take up a cursor on the connection to a database, which must not outlast the transaction."""
+        self._transaction.cursors[cursor] = database
+
+    async def close_cursor(self, cursor: _Cursor) -> None:
+        """Close one before that."""
+        self._transaction.cursors.pop(cursor, None)
+        await cursor.close()
+
     def _take(self, database: Database) -> _Held | None:
         """Borrow a connection if one is at hand."""
         connection = database.take(self.holder, writes=self._writes)
@@ -229,6 +243,7 @@ class Scope:
             )
         if self._ended:
             raise ScopeLost("the run was cancelled; nothing of it was kept")
+        await self._close_cursors(blocking)
         for database, held in self._transaction.held.items():
             if held.begun:
                 await self._send(database, "COMMIT", blocking)
@@ -250,6 +265,10 @@ class Scope:
         """
         self._ended = True
         interruption = None if has_turn else await self._last_turn(blocking)
+        try:
+            await self._close_cursors(blocking)
+        except BaseException as error:
+            interruption = interruption or error
         with self._transaction.guard:
             held_by_database, self._transaction.held = self._transaction.held, {}
         for database, held in held_by_database.items():
@@ -271,6 +290,12 @@ class Scope:
         self.end_turn()
         if interruption is not None:
             raise interruption
+
+    async def _close_cursors(self, blocking: bool) -> None:
+        cursors = self._transaction.cursors
+        while cursors:
+            cursor, database = cursors.popitem()
+            await _run(database, self._transaction.held[database].connection, cursor.close(), blocking)
 
     async def _last_turn(self, blocking: bool) -> BaseException | None:
         """Wait until whoever is at work has noticed that this is the end; what interrupted the waiting, if anything."""

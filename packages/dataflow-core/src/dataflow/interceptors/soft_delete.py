@@ -14,6 +14,7 @@ from dataflow.statements import (
     Statement,
     Update,
     UpdateMany,
+    UpsertMany,
     is_null,
 )
 
@@ -28,7 +29,7 @@ class SoftDelete:
     # Inserting meets no row, and SQL of the user's own is left alone. They are named all the same: a kind of statement
     # that is added to the core must not pass by here unnoticed.
     kinds: frozenset[type] = frozenset(
-        {Select, Aggregate, Insert, InsertMany, Update, UpdateMany, Delete, Raw}
+        {Select, Aggregate, Insert, InsertMany, UpsertMany, Update, UpdateMany, Delete, Raw}
     )
     mandatory = True
 
@@ -39,7 +40,7 @@ class SoftDelete:
         match statement:
             case Select() | Aggregate() if not statement.with_deleted:
                 return statement._replace(where=statement.where & NOT_DELETED)
-            case Update() | UpdateMany():
+            case Update() | UpdateMany() | UpsertMany():
                 return statement._replace(where=statement.where & NOT_DELETED)
             case Delete() if not statement.for_good:
                 return _mark(statement)

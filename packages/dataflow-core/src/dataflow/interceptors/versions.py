@@ -13,6 +13,7 @@ from dataflow.statements import (
     Statement,
     Update,
     UpdateMany,
+    UpsertMany,
 )
 
 __all__ = ["Versions"]
@@ -25,7 +26,7 @@ class Versions:
 
     # Those that change no row are named too: see SoftDelete.
     kinds: frozenset[type] = frozenset(
-        {Select, Aggregate, Insert, InsertMany, Update, UpdateMany, Delete, Raw}
+        {Select, Aggregate, Insert, InsertMany, UpsertMany, Update, UpdateMany, Delete, Raw}
     )
     mandatory = True
 
@@ -35,4 +36,6 @@ class Versions:
     def rewrite(self, statement: Statement) -> Statement:
         if isinstance(statement, Update | UpdateMany):
             return statement._replace(changes=(*statement.changes, ONE_MORE), new=(*statement.new, 1))
+        if isinstance(statement, UpsertMany):
+            return statement._replace(counted=(*statement.counted, VERSION.name))
         return statement

@@ -1,10 +1,10 @@
 """Models for databases that cannot store NaN."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 
-from dataflow.errors import InvalidValue, ModelError
+from dataflow.coercion import coercer
+from dataflow.errors import ModelError
 from dataflow.model.schema import Model, ModelField
 from dataflow.types import Kind
 
@@ -30,14 +30,5 @@ def _refusing(model: Model, field: ModelField) -> ModelField:
     where = f"{model.name}.{field.name}"
     if field.default != field.default:
         raise ModelError(f"{where}: the default is NaN, which this database cannot store")
-    return replace(field, coerce=_but_no_nan(field.coerce, where))
-
-
-def _but_no_nan(coerce: Callable[[object], object], where: str) -> Callable[[object], object]:
-    def refuse_nan(value: object) -> object:
-        number = coerce(value)
-        if number != number:
-            raise InvalidValue(f"{where}: this database cannot store NaN; give None or another number")
-        return number
-
-    return refuse_nan
+    finite = replace(field.type, nan=False)
+    return replace(field, type=finite, coerce=coercer(finite, field.nullable, where))

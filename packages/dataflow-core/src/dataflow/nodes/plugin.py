@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataflow.abc import NodeType
 from dataflow.hookspecs import hookimpl
 from dataflow.model.schema import Model
-from dataflow.nodes.bulk import BulkCreateNode
+from dataflow.nodes.bulk_create import BulkCreateNode
 from dataflow.nodes.bulk_delete import BulkDeleteNode
 from dataflow.nodes.bulk_update import BulkUpdateNode
+from dataflow.nodes.bulk_upsert import BulkUpsertNode
 from dataflow.nodes.crud import CreateNode, DeleteNode, ReadNode, UpdateNode
 from dataflow.nodes.listing import ListNode
 from dataflow.nodes.sql import SQLNode
@@ -23,6 +24,7 @@ OF_A_MODEL = (
     BulkCreateNode,
     BulkUpdateNode,
     BulkDeleteNode,
+    BulkUpsertNode,
 )
 # Without a key no row can be told from another, so that none may be changed.
 WITHOUT_A_KEY = (ReadNode, ListNode)

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dataflow.errors import MissingValue, UnknownName
 from dataflow.filters.changes import Changes
 from dataflow.model.field import MISSING, utcnow
-from dataflow.model.schema import Model
+from dataflow.model.schema import Model, ModelField
 from dataflow.statements import Change
 
-__all__ = ["Maintained", "NewRow", "RowPlan"]
+__all__ = ["Completion", "Maintained", "NewRow", "RowPlan", "maker"]
 
 NAMES_KEPT = 256
 
@@ -37,6 +37,17 @@ class RowPlan(NamedTuple):
         if self.stamps:
             values += [utcnow()] * self.stamps
         return tuple(values)
+
+
+class Completion(NamedTuple):
+    """The fields that a new row gets beside those given.
+
+    :param made: those with a default.
+    :param stamped: those that hold the time of creation.
+    """
+
+    made: tuple[ModelField, ...]
+    stamped: tuple[ModelField, ...]
 
 
 class NewRow:
@@ -73,19 +84,27 @@ class NewRow:
             return None
         return f"{self._name} needs a value for {', '.join(map(repr, lacking))}"
 
-    def _plan(self, names: tuple[str, ...]) -> RowPlan:
+    def completion(self, names: Collection[str]) -> Completion:
+        """What a row lacks that gives these names.
+
+        :raises ValidationError: where a name is no field, or one is missing that only the caller can give.
+        """
         self.check_names(names)
         lacking = self.missing(names)
         if lacking is not None:
             raise MissingValue(lacking)
-        fields = self._model.fields
-        others = [field for field in fields.values() if field.name not in names]
-        stamped = [field.name for field in others if field.maintained is not None]
-        made = [field for field in others if _has_default(field)]
+        others = [field for field in self._model.fields.values() if field.name not in names]
+        return Completion(
+            made=tuple(field for field in others if _has_default(field)),
+            stamped=tuple(field for field in others if field.maintained is not None),
+        )
+
+    def _plan(self, names: tuple[str, ...]) -> RowPlan:
+        made, stamped = self.completion(names)
         return RowPlan(
-            fields=(*names, *(field.name for field in made), *stamped),
-            given=tuple((name, fields[name].coerce) for name in names),
-            made=tuple(_maker(field) for field in made),
+            fields=(*names, *(field.name for field in (*made, *stamped))),
+            given=tuple((name, self._model.fields[name].coerce) for name in names),
+            made=tuple(map(maker, made)),
             stamps=len(stamped),
         )
 
@@ -116,11 +135,13 @@ class Maintained:
         return Changes(stamps, (utcnow(),) * len(stamps))
 
 
-def _has_default(field: Any) -> bool:
+def _has_default(field: ModelField) -> bool:
     return field.maintained is None and (field.default_factory is not None or field.default is not MISSING)
 
 
-def _maker(field: Any) -> Callable[[], object]:
-    if field.default_factory is not None:
-        return lambda: field.coerce(field.default_factory())
+def maker(field: ModelField) -> Callable[[], object]:
+    """The function that makes the default of a field."""
+    factory = field.default_factory
+    if factory is not None:
+        return lambda: field.coerce(factory())
     return lambda: field.default

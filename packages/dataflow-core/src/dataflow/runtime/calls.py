@@ -5,11 +5,11 @@ from contextlib import suppress
 from typing import Any
 
 from dataflow.errors import ScopeLost
+from dataflow.execution.background import run_in_background
 from dataflow.execution.scope import Scope, current_scope
 from dataflow.execution.stepping import step
 from dataflow.nodes.contract import Node, Output
 from dataflow.runtime.alone import run_alone
-from dataflow.runtime.background import run_in_background
 from dataflow.runtime.preparation import prepare_database
 
 __all__ = ["NodeCall", "NodeHandle"]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from dataflow.errors import WorkflowError
+from dataflow.execution.background import run_in_background
 from dataflow.execution.scope import current_scope
-from dataflow.runtime.background import run_in_background
 from dataflow.runtime.options import check_concurrency, check_workflow
 from dataflow.runtime.run import Run
 from dataflow.workflow.graph import Workflow

@@ -5,9 +5,19 @@ from typing import Any, NamedTuple
 
 from dataflow.abc import BatchInsert, BatchUpdate, Convert, Row
 
-__all__ = ["Bind", "Compiled", "MapRow", "bind_in_order", "row_mapper", "unreadable"]
+__all__ = [
+    "Bind",
+    "BindRows",
+    "Compiled",
+    "MapRow",
+    "bind_in_order",
+    "row_binder",
+    "row_mapper",
+    "unreadable",
+]
 
 Bind = Callable[[Sequence[Any]], Sequence[Any]]
+BindRows = Callable[[Sequence[Sequence[Any]], Sequence[Any]], Sequence[Sequence[Any]]]
 MapRow = Callable[[Row], dict[str, Any]]
 
 
@@ -19,6 +29,7 @@ class Compiled(NamedTuple):
     :param map_row: makes a dict of a row of the driver; None where the statement brings no rows.
     :param columns: name and decoder of each column of such a row.
     :param batch: the pieces of a batch insert, else None.
+    :param bind_rows: makes its rows of the statement's rows and constants; None where the rows fit as they are.
     :param names: the parameters of SQL of the user's own, in the order of its placeholders.
     :param update: the pieces of an update from rows, else None; ``bind`` is then for one row of it.
     :param bind_shared: as ``bind``, for the values that such an update gives to all rows.
@@ -29,6 +40,7 @@ class Compiled(NamedTuple):
     map_row: MapRow | None = None
     columns: tuple[tuple[str, Convert | None], ...] = ()
     batch: BatchInsert | None = None
+    bind_rows: BindRows | None = None
     names: tuple[str, ...] = ()
     update: BatchUpdate | None = None
     bind_shared: Bind | None = None
@@ -55,6 +67,33 @@ def bind_in_order(positions: Sequence[int], encoders: Mapping[int, Convert], cou
 def _bound(index: int, encode: Convert | None) -> str:
     value = f"values[{index}]"
     return value if encode is None else f"None if {value} is None else encode_{index}({value})"
+
+
+def row_binder(encoders: Sequence[Convert | None], constants: int) -> BindRows | None:
+    """A function that encodes many rows, written for these columns, and adds the constants to each.
+
+    :param encoders: of each column, those of the constants last.
+    :param constants: how many there are.
+    """
+    if not constants and not any(encoders):
+        return None
+    cells = [_encoded(index, encode) for index, encode in enumerate(encoders)]
+    varying = len(encoders) - constants
+    unpacked = "".join(f"cell_{index}, " for index in range(varying))
+    lines = [f"cell_{varying + number} = constants[{number}]" for number in range(constants)]
+    lines += [f"cell_{index} = {cells[index]}" for index in range(varying, len(cells))]
+    row = ", ".join([*cells[:varying], *(f"cell_{index}" for index in range(varying, len(cells)))])
+    lines.append(f"return [({row},) for {unpacked or '_'} in rows]")
+    space: dict[str, Any] = {f"encode_{index}": encode for index, encode in enumerate(encoders)}
+    body = "".join(f"    {line}\n" for line in lines)
+    exec(f"def bind_rows(rows, constants):\n{body}", space)
+    binder: BindRows = space["bind_rows"]
+    return binder
+
+
+def _encoded(index: int, encode: Convert | None) -> str:
+    cell = f"cell_{index}"
+    return cell if encode is None else f"None if {cell} is None else encode_{index}({cell})"
 
 
 def unreadable(columns: Sequence[tuple[str, Convert | None]], row: Row) -> str | None:

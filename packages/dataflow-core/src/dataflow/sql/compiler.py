@@ -1,6 +1,6 @@
 """Compiles the shape of a statement into SQL, with sqlglot. It runs once per shape; nothing here is on the hot path."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sqlglot import exp
 from sqlglot.expressions import Expression
@@ -9,7 +9,8 @@ from dataflow.abc import Dialect
 from dataflow.model.schema import Model, ModelField
 from dataflow.sql.aggregation import compile_aggregate
 from dataflow.sql.compiled import Compiled, row_mapper
-from dataflow.sql.conditions import Conditions, column, identifier, table
+from dataflow.sql.conditions import Conditions, column, table
+from dataflow.sql.inserts import compile_insert, compile_insert_many, compile_upsert_many
 from dataflow.sql.parameters import COUNT, Parameters
 from dataflow.sql.raw import compile_raw
 from dataflow.sql.updates import compile_update, compile_update_many, returned_columns, touched
@@ -65,33 +66,6 @@ def _ordered(dialect: Dialect, model: Model, criterion: Order) -> Expression:
     return exp.Ordered(this=operand, desc=criterion.descending, nulls_first=not criterion.descending)
 
 
-def _insert(dialect: Dialect, model: Model, names: tuple[str, ...]) -> Compiled:
-    parameters = Parameters(dialect)
-    return parameters.compiled(_insertion(model, names, parameters, _all_fields(model)), _all_fields(model))
-
-
-def _insert_many(dialect: Dialect, model: Model, names: tuple[str, ...], returning: bool) -> Compiled:
-    parameters = Parameters(dialect)
-    returned = _all_fields(model) if returning else None
-    return parameters.compiled(_insertion(model, names, parameters, returned), returned, batch=True)
-
-
-def _insertion(
-    model: Model, names: Sequence[str], parameters: Parameters, returned: Sequence[ModelField] | None
-) -> Expression:
-    fields = [model.field(name) for name in names]
-    returning = None if returned is None else returned_columns(model, returned)
-    if not fields:
-        return exp.Insert(this=table(model), default=True, returning=returning)
-    return exp.Insert(
-        this=exp.Schema(this=table(model), expressions=[identifier(field.column) for field in fields]),
-        expression=exp.Values(
-            expressions=[exp.Tuple(expressions=[parameters.next(field.type) for field in fields])]
-        ),
-        returning=returning,
-    )
-
-
 def _delete(dialect: Dialect, model: Model, where: Shape, limited: bool, returning: bool) -> Compiled:
     parameters = Parameters(dialect)
     keys = model.key if returning else None
@@ -106,8 +80,9 @@ def _delete(dialect: Dialect, model: Model, where: Shape, limited: bool, returni
 COMPILERS: dict[str, Callable[..., Compiled]] = {
     "select": _select,
     "aggregate": compile_aggregate,
-    "insert": _insert,
-    "insert many": _insert_many,
+    "insert": compile_insert,
+    "insert many": compile_insert_many,
+    "upsert many": compile_upsert_many,
     "update": compile_update,
     "update many": compile_update_many,
     "delete": _delete,

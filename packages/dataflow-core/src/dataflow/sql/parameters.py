@@ -9,7 +9,7 @@ from sqlglot.expressions import Expression
 
 from dataflow.abc import BatchInsert, BatchUpdate, Convert, Dialect
 from dataflow.model.schema import ModelField
-from dataflow.sql.compiled import Compiled, bind_in_order, row_mapper
+from dataflow.sql.compiled import Compiled, bind_in_order, row_binder, row_mapper
 from dataflow.types import ColumnType, Kind
 
 __all__ = ["COUNT", "Parameters"]
@@ -47,12 +47,12 @@ class Parameters:
         return exp.Var(this=f"{MARK}{index}{MARK}")
 
     def compiled(
-        self, expression: Expression, returned: Sequence[ModelField] | None, batch: bool = False
+        self, expression: Expression, returned: Sequence[ModelField] | None, *, constants: int | None = None
     ) -> Compiled:
         """The text of an expression that holds those placeholders.
 
         :param returned: the fields that each row brings; None where it brings no rows.
-        :param batch: whether it is the insertion of one row, to be repeated for many.
+        :param constants: for the insertion of many rows: how many of the last values are the same for each.
         """
         positions: list[int] = []
 
@@ -65,13 +65,14 @@ class Parameters:
         columns = tuple((field.name, self._dialect.codec(field.type).decode) for field in returned or ())
         mapper = row_mapper(columns) if columns else None
         bind = bind_in_order(positions, self._encoders, self._count)
-        if not batch:
+        if constants is None:
             return Compiled(text, bind, mapper, columns)
         if not self._count:
-            return Compiled(text, bind, mapper, columns, BatchInsert(text, "", "", 0, returned is not None))
+            return Compiled(text, None, mapper, columns, BatchInsert(text, "", "", 0, returned is not None))
         head, row, tail = _split_values(marked)
         pieces = BatchInsert(head, MARKED.sub(placeholder, row), tail, self._count, returned is not None)
-        return Compiled(text, bind, mapper, columns, pieces)
+        encoders = [self._encoders.get(index) for index in range(self._count)]
+        return Compiled(text, None, mapper, columns, pieces, row_binder(encoders, constants))
 
     def compiled_in_pieces(self, expression: Expression, width: int) -> Compiled:
         """The text of an UPDATE from a list of rows, of which it holds one.

@@ -97,7 +97,7 @@ def _sql(step: Step) -> tuple[str | None, str]:
     executor = node.database.executor
     statements = map(executor.rewritten, _statements(prepared))
     texts = [executor.compile_once(statement.shape).sql for statement in statements]
-    return "; ".join(texts), ""
+    return ("; ".join(texts), "") if texts else (None, "the statement depends on the rows")
 
 
 def _statements(prepared: Any) -> tuple[Any, ...]:

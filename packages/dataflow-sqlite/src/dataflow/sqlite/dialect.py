@@ -34,7 +34,7 @@ class SQLiteDialect:
 
     name = "sqlite"
     grammar = "sqlite"
-    capabilities: frozenset[Capability] = frozenset()
+    capabilities = frozenset({Capability.UPSERT})
     in_process = True
     pool_size = CONNECTIONS_KEPT
     no_limit: str | None = "-1"
@@ -60,6 +60,9 @@ class SQLiteDialect:
     def begin(self, *, writes: bool) -> str:
         # A transaction that reads first and writes later fails at once if another one wrote in between.
         return "BEGIN IMMEDIATE" if writes else "BEGIN"
+
+    def lock(self, model: Model) -> str | None:
+        return None
 
     def placeholder(self, position: int) -> str:
         return "?"

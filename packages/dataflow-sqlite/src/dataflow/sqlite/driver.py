@@ -1,17 +1,21 @@
 """Connections of the standard library's ``sqlite3``, which only this module opens."""
 
+import asyncio
 import sqlite3
 import time
 import weakref
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from dataflow.abc import BatchInsert, BatchUpdate, RawResult, Rows
+from dataflow.abc import BatchInsert, BatchUpdate, Cursor, RawResult, Rows
 from dataflow.errors import ConnectionLost, ScopeLost
+from dataflow.execution.errands import Errand
 from dataflow.sqlite.bulk.multi_values import insert_rows
 from dataflow.sqlite.bulk.update_from_values import update_rows
+from dataflow.sqlite.bulk.upsert import UPDATING, upsert_rows
 from dataflow.sqlite.errors import translate
 from dataflow.sqlite.functions import register
 from dataflow.sqlite.options import SQLiteOptions
@@ -37,6 +41,7 @@ class SQLiteConnection:
         self._raw: sqlite3.Connection | None = None
         self._workers = workers
         self._stopping = False
+        self._updates = count(1)
         workers.enter()
         # For a connection that nobody could return, as an interrupt tore its run apart.
         self._lost = weakref.finalize(self, workers.leave, waiting=False)
@@ -53,6 +58,7 @@ class SQLiteConnection:
     async def open(self) -> None:
         try:
             self._raw = _connect(self._options)
+            self._raw.create_function(UPDATING, 0, self._updates.__next__)
         except sqlite3.Error as error:
             raise translate(error) from error
         weakref.finalize(self, self._raw.close).atexit = False
@@ -91,10 +97,24 @@ class SQLiteConnection:
         columns = tuple(column[0] for column in cursor.description or ())
         return RawResult(columns, rows, max(cursor.rowcount, 0))
 
+    async def open_cursor(self, sql: str, parameters: Sequence[object]) -> Cursor:
+        raw = self._ready()
+        try:
+            return SQLiteCursor(self, raw.execute(sql, parameters))
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
     async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
         raw = self._ready()
         try:
             return insert_rows(raw, batch, rows)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+    async def upsert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> tuple[int, int]:
+        raw = self._ready()
+        try:
+            return upsert_rows(raw, self._updates, batch, rows)
         except sqlite3.Error as error:
             raise translate(error) from error
 
@@ -108,14 +128,17 @@ class SQLiteConnection:
             raise translate(error) from error
 
     async def offload(self, work: Coroutine[Any, Any, T]) -> T:
+        errand = Errand(asyncio.get_running_loop())
+
+        def stop() -> None:
+            self._stopping = True
+            errand.cancel()
+            self.interrupt()
+
         try:
-            return await self._workers.run(work, self._stop, first=True)
+            return await errand.run(self._workers.run(work, stop, first=True))
         finally:
             self._stopping = False
-
-    def _stop(self) -> None:
-        self._stopping = True
-        self.interrupt()
 
     def interrupt(self) -> None:
         if self._raw is not None:
@@ -138,6 +161,24 @@ class SQLiteConnection:
         if self._stopping:
             raise ScopeLost("the task that runs this was cancelled")
         return self._raw
+
+
+class SQLiteCursor:
+    """A statement of a connection that is stepped as rows are asked for."""
+
+    def __init__(self, connection: SQLiteConnection, raw: sqlite3.Cursor) -> None:
+        self._connection = connection
+        self._raw = raw
+
+    async def fetch(self, count: int) -> Rows:
+        self._connection._ready()
+        try:
+            return self._raw.fetchmany(count)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+    async def close(self) -> None:
+        self._raw.close()
 
 
 def _settle(raw: sqlite3.Connection) -> None:

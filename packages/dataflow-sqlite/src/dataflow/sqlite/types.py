@@ -6,7 +6,7 @@ its characters, save decimals: those are compared by the function :func:`decimal
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -67,8 +67,6 @@ MICROSECOND = timedelta(microseconds=1)
 OFFSET = -len("+00:00")
 _last_encoded = [(datetime.min, "")]
 from_iso_format = datetime.fromisoformat
-# Kept, as json.dumps makes one for each call that asks for anything special.
-write_document = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 read_document = json.JSONDecoder().raw_decode
 
 
@@ -95,6 +93,8 @@ def codec(type: ColumnType) -> Codec:
     """How the values of a type travel."""
     if issubclass(type.python, Enum):
         return Codec(lambda member: member.value, type.python)
+    if type.kind is Kind.FLOAT and not type.nan:
+        return Codec(None, float)
     return CODECS[type.kind]
 
 
@@ -201,6 +201,18 @@ def _decode_json(stored: str) -> Any:
     return document if end == len(stored) else json.loads(stored)
 
 
+def _json_encoder() -> Callable[[Any], str]:
+    """Write documents that were checked: without a circle, and no deeper than a hundred levels.
+
+    ``JSONEncoder.encode`` makes the encoder in C anew for each document, which takes longer than to use it.
+    """
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+    chunks = make(None, None, json.encoder.encode_basestring, None, ":", ",", False, False, True)
+    return lambda value: "".join(chunks(value, 0))
+
+
 CODECS: Mapping[Kind, Codec] = {
     Kind.INTEGER: Codec(),
     Kind.FLOAT: Codec(_encode_float, float),
@@ -213,5 +225,5 @@ CODECS: Mapping[Kind, Codec] = {
     Kind.TIME: Codec(time.isoformat, time.fromisoformat),
     Kind.INTERVAL: Codec(lambda value: value // MICROSECOND, lambda stored: timedelta(microseconds=stored)),
     Kind.UUID: Codec(str, UUID),
-    Kind.JSON: Codec(write_document, _decode_json),
+    Kind.JSON: Codec(_json_encoder(), _decode_json),
 }

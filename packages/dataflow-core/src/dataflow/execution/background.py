@@ -2,14 +2,14 @@
 
 import os
 import threading
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
 
-__all__ = ["run_in_background"]
+__all__ = ["background_loop", "run_in_background"]
 
 T = TypeVar("T")
 
@@ -67,6 +67,16 @@ def _serve(loop: "AbstractEventLoop") -> None:
 _background = _BackgroundLoop()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_background.forget)
+
+
+@contextmanager
+def background_loop() -> "Iterator[AbstractEventLoop]":
+    """The loop in the background, which is there at least as long as the block lasts."""
+    loop = _background.enter()
+    try:
+        yield loop
+    finally:
+        _background.leave()
 
 
 def run_in_background(work: Coroutine[Any, Any, T]) -> T:

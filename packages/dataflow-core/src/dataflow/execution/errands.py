@@ -1,0 +1,118 @@
+"""What a thread does on behalf of an event loop, which it can ask for something meanwhile."""
+
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar, copy_context
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dataflow.errors import ScopeLost, WorkflowError
+from dataflow.execution.background import background_loop
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Task
+    from concurrent.futures import Future
+
+__all__ = ["Errand", "an_errand"]
+
+T = TypeVar("T")
+
+_current: ContextVar["Errand | None"] = ContextVar("dataflow_errand", default=None)
+
+
+class Errand:
+    """What a thread does while an event loop waits for it.
+
+    :param loop: that loop.
+    """
+
+    def __init__(self, loop: "AbstractEventLoop") -> None:
+        self._loop = loop
+        self._context: Context | None = None
+        self._task: Task[None] | None = None
+        self._cancelled = False
+
+    async def run(self, handing_over: Coroutine[Any, Any, T]) -> T:
+        """On the loop: hand a coroutine over to a thread, which is on this errand then."""
+        token = _current.set(self)
+        try:
+            return await handing_over
+        finally:
+            _current.reset(token)
+
+    def ask(self, work: Coroutine[Any, Any, T], *, last: bool = False) -> T:
+        """Have the loop run another coroutine, and wait for its result in the thread.
+
+        :param last: whether it cleans up, so that it runs even if the errand was cancelled.
+        :raises ScopeLost: where the errand was cancelled meanwhile.
+        :raises WorkflowError: in the thread of the loop itself, which would wait for ever.
+        """
+        from asyncio import _get_running_loop
+        from concurrent.futures import Future, wait
+
+        if _get_running_loop() is self._loop:
+            work.close()
+            raise WorkflowError(
+                "an async iterable cannot be read by a call that blocks its event loop; await the call"
+            )
+        if self._context is None:
+            # That of whoever sent it, which came along to the thread.
+            self._context = copy_context()
+        # In a list that is emptied at the end: an error must not keep its frames, and these the error.
+        outcome: list[Future[T]] = [Future()]
+        try:
+            self._loop.call_soon_threadsafe(self._start, work, outcome[0], last)
+            try:
+                return outcome[0].result()
+            except BaseException:
+                if not outcome[0].done():
+                    self._loop.call_soon_threadsafe(self.cancel)
+                    wait(outcome)
+                raise
+        finally:
+            outcome.clear()
+
+    def cancel(self) -> None:
+        """On the loop: end what it was asked for, and take nothing more."""
+        self._cancelled = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _start(self, work: Coroutine[Any, Any, T], outcome: "Future[T]", last: bool) -> None:
+        if self._cancelled and not last:
+            work.close()
+            outcome.set_exception(_cancelled())
+            return
+
+        def end(task: "Task[None]") -> None:
+            self._task = None
+            # It was not even begun where the task was cancelled at once.
+            work.close()
+            if not outcome.done():
+                outcome.set_exception(_cancelled() if task.cancelled() else task.exception())
+
+        task = self._loop.create_task(_contained(work, outcome), context=self._context)
+        self._task = None if last else task
+        task.add_done_callback(end)
+
+
+async def _contained(work: Coroutine[Any, Any, T], outcome: "Future[T]") -> None:
+    try:
+        outcome.set_result(await work)
+    except (KeyboardInterrupt, SystemExit) as error:
+        # For whoever asked; a task would hand it to the loop, which serves others too.
+        outcome.set_exception(error)
+
+
+@contextmanager
+def an_errand() -> Iterator[Errand]:
+    """The errand on which this thread is; for one that nobody sent, an errand for the loop in the background."""
+    current = _current.get()
+    if current is not None:
+        yield current
+        return
+    with background_loop() as loop:
+        yield Errand(loop)
+
+
+def _cancelled() -> ScopeLost:
+    return ScopeLost("the task that runs this was cancelled")

@@ -1,0 +1,135 @@
+"""Reading the rows of a List node one by one, however many there are."""
+
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator, Mapping
+from typing import Any, TypeVar
+
+from dataflow.errors import ValidationError
+from dataflow.execution.database import Database
+from dataflow.execution.errands import Errand
+from dataflow.execution.executor import RecordCursor, Records
+from dataflow.execution.scope import Scope, current_scope
+from dataflow.execution.stepping import step
+from dataflow.model.schema import Model
+from dataflow.nodes.contract import Node
+from dataflow.nodes.listing import ListNode
+from dataflow.runtime.preparation import prepare_database
+from dataflow.statements import Select
+
+__all__ = ["Stream"]
+
+T = TypeVar("T")
+
+ROWS_AT_ONCE = 500
+
+
+class Stream:
+    """The rows of a List node: ``async for row in stream``, or ``for row in stream`` in a thread that may wait.
+
+    Each loop reads them anew. Outside a transaction a loop has a connection of its own and sees the rows as they were
+    when it began; inside one it belongs to that. The connection is free again when the loop has ended, however it ends.
+
+    :raises ValidationError: for a node that is no List node, or parameters that bring no rows.
+    """
+
+    def __init__(self, node: Node, parameters: Mapping[str, object]) -> None:
+        if not isinstance(node, ListNode):
+            raise ValidationError(f"{node.name} cannot be streamed; a List node can")
+        statement: Any = node.prepare(parameters)
+        if type(statement) is not Select or statement.counting:
+            raise ValidationError(
+                f"{node.name}: with these parameters it brings no rows to stream; run it instead"
+            )
+        self._database: Database = node.database
+        self._model: Model = node.model
+        self._statement = statement
+
+    async def __aiter__(self) -> AsyncGenerator[dict[str, Any], None]:
+        reading = self._begin(blocking=False)
+        try:
+            while records := await reading.next():
+                for record in records:
+                    yield record
+        finally:
+            await reading.close()
+
+    def __iter__(self) -> Generator[dict[str, Any], None, None]:
+        if self._database.in_process:
+            yield from _each(self._begin(blocking=True), step)
+            return
+        from dataflow.execution.background import background_loop
+
+        with background_loop() as loop:
+            errand = Errand(loop)
+            yield from _each(self._begin(blocking=False), lambda work: errand.ask(work, last=True))
+
+    def _begin(self, *, blocking: bool) -> "_Reading":
+        outer = current_scope.get()
+        if outer is not None and outer.closed:
+            outer = None
+        return _Reading(self._database, self._model, self._statement, outer, blocking=blocking)
+
+
+def _each(reading: "_Reading", wait: Any) -> Iterator[dict[str, Any]]:
+    try:
+        while records := wait(reading.next()):
+            yield from records
+    finally:
+        wait(reading.close())
+
+
+class _Reading:
+    """One loop over the rows.
+
+    :param outer: the scope to which it belongs; None where it has its own.
+    :param blocking: whether this thread may block.
+    """
+
+    def __init__(
+        self, database: Database, model: Model, statement: Select, outer: Scope | None, *, blocking: bool
+    ) -> None:
+        self._database = database
+        self._model = model
+        self._statement = statement
+        self._scope = Scope("a stream", writes=False) if outer is None else outer
+        self._is_own = outer is None
+        self._blocking = blocking
+        self._cursor: RecordCursor | None = None
+
+    async def next(self) -> Records:
+        """Some more rows; none at the end."""
+        await self._scope.take_turn(blocking=self._blocking)
+        try:
+            if self._cursor is None and self._database.unsettled:
+                await prepare_database(self._database, (self._model,), self._scope, blocking=self._blocking)
+            return await self._beside(self._fetch())
+        finally:
+            self._scope.end_turn()
+
+    async def close(self) -> None:
+        """Give back what was taken."""
+        if self._is_own:
+            await self._scope.close(blocking=self._blocking)
+        elif self._cursor is not None and not self._scope.closed:
+            await self._scope.take_turn(blocking=self._blocking)
+            try:
+                await self._beside(self._scope.close_cursor(self._cursor))
+            finally:
+                self._scope.end_turn()
+
+    async def _fetch(self) -> Records:
+        if self._cursor is None:
+            connection = await self._scope.connection(self._database)
+            self._cursor = await self._database.executor.open_cursor(connection, self._statement)
+            self._scope.add_cursor(self._database, self._cursor)
+        return await self._cursor.next(ROWS_AT_ONCE)
+
+    async def _beside(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work where its database is."""
+        if self._blocking or not self._database.in_process:
+            return await work
+        try:
+            connection = await self._scope.reserve(self._database, blocking=False)
+        except BaseException:
+            work.close()
+            raise
+        return await connection.offload(work)
