@@ -2,8 +2,10 @@
 
 from dataflow.testing.conformance.aggregation import AggregationTests
 from dataflow.testing.conformance.auto_migration import AutoMigrationTests
+from dataflow.testing.conformance.bulk_create import BulkCreateTests
 from dataflow.testing.conformance.bulk_delete import BulkDeleteTests
 from dataflow.testing.conformance.bulk_update import BulkUpdateTests
+from dataflow.testing.conformance.bulk_upsert import BulkUpsertTests
 from dataflow.testing.conformance.concurrency import ConcurrencyTests
 from dataflow.testing.conformance.create import CreateTests
 from dataflow.testing.conformance.delete import DeleteTests
@@ -14,6 +16,7 @@ from dataflow.testing.conformance.listing import ListingTests
 from dataflow.testing.conformance.read import ReadTests
 from dataflow.testing.conformance.soft_delete import SoftDeleteTests
 from dataflow.testing.conformance.strangers import StrangerTests
+from dataflow.testing.conformance.streams import StreamTests
 from dataflow.testing.conformance.transactions import TransactionTests
 from dataflow.testing.conformance.update import UpdateTests
 from dataflow.testing.conformance.update_operators import UpdateOperatorTests
@@ -34,8 +37,11 @@ class Conformance(
     ListingTests,
     FilterTests,
     AggregationTests,
+    StreamTests,
+    BulkCreateTests,
     BulkUpdateTests,
     BulkDeleteTests,
+    BulkUpsertTests,
     SoftDeleteTests,
     VersionTests,
     ValueTests,

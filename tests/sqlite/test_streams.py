@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,18 +10,7 @@ import pytest
 
 from dataflow import DataFlow
 from dataflow.errors import PoolTimeout
-from dataflow.testing.conformance.streams import COUNT, StreamTests, define
-
-
-class TestStreams(StreamTests):
-    pass
-
-
-class TestStreamsOfAFile(StreamTests):
-    @pytest.fixture
-    def db(self, file: Path) -> Iterator[DataFlow]:
-        with DataFlow(f"sqlite:///{file}", pool_size=1, pool_max_overflow=1, pool_timeout=2) as db:
-            yield db
+from dataflow.testing.conformance.streams import COUNT, define
 
 
 def test_a_stream_sees_the_rows_as_they_were_and_keeps_nobody_from_writing(file: Path) -> None:
@@ -76,7 +64,7 @@ with DataFlow(f"sqlite:///{sys.argv[1]}?synchronous=off") as db:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no resource module")
 def test_memory_does_not_grow_with_the_rows_of_a_stream(file: Path) -> None:
-    command = [sys.executable, "-c", GROWTH, file]
+    command = [sys.executable, "-c", GROWTH, str(file)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     unit = 1 if sys.platform == "darwin" else 1024
     [(few, many)] = pairwise(int(line) * unit for line in shown.splitlines())
