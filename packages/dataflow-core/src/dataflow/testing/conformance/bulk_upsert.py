@@ -252,7 +252,7 @@ class BulkUpsertTests:
             ({"data": [], "return_rows": True}, UnknownName, "no parameter 'return_rows'"),
         ],
     )
-    def test_an_upsert_that_makes_no_sense_is_refused_before_anything_is_stored(
+    def test_what_makes_no_sense_is_refused_before_anything_is_stored(
         self, db: DataFlow, parameters: Mapping[str, Any], error: type[ValidationError], message: str
     ) -> None:
         @db.model
