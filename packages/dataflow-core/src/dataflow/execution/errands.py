@@ -31,13 +31,11 @@ class Errand:
         self._task: Task[None] | None = None
         self._cancelled = False
 
-    async def run(self, handing_over: Coroutine[Any, Any, T]) -> T:
-        """On the loop: hand a coroutine over to a thread, which is on this errand then."""
-        token = _current.set(self)
-        try:
-            return await handing_over
-        finally:
-            _current.reset(token)
+    def context(self) -> Context:
+        """The context for the thread: that of the caller, with this errand as the current one."""
+        context = copy_context()
+        context.run(_current.set, self)
+        return context
 
     def ask(self, work: Coroutine[Any, Any, T], *, last: bool = False) -> T:
         """Have the loop run another coroutine, and wait for its result in the thread.

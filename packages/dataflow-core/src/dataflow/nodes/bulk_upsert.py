@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from dataflow.errors import InvalidValue, MissingValue, UnknownName
 from dataflow.execution.database import Database
 from dataflow.execution.upserts import upserts
+from dataflow.model.features import version_field
 from dataflow.model.field import utcnow
 from dataflow.model.schema import Model
 from dataflow.nodes.bulk import BulkNode, Input
@@ -61,6 +62,7 @@ class BulkUpsertNode(BulkNode):
     def __init__(self, database: Database, model: Model) -> None:
         super().__init__(database, model)
         self._key = tuple(field.name for field in model.key)
+        self._version = version_field(model)
 
     @property
     def outputs(self) -> frozenset[str] | None:
@@ -129,14 +131,17 @@ class BulkUpsertNode(BulkNode):
         """The fields that may change: never the key, nor what rows are matched by."""
         named = self._names(parameters, "update_fields")
         if named is None:
-            created = [field.name for field in self.model.fields.values() if field.maintained == "created"]
-            return frozenset(self.model.fields).difference(match, self._key, created)
+            fields = self.model.fields.values()
+            kept = [field.name for field in fields if field.maintained == "created" or field is self._version]
+            return frozenset(self.model.fields).difference(match, self._key, kept)
         for name in named:
             if name in match or name in self._key:
                 part = "match_fields" if name in match else "the key"
                 raise InvalidValue(
                     f"{self.name} update_fields: {name} is part of {part}, which stays as it is"
                 )
+            if self.model.fields[name] is self._version:
+                raise InvalidValue(f"{self.name} update_fields: {name} counts the changes by itself")
         return frozenset(named)
 
     def _names(self, parameters: Mapping[str, object], parameter: str) -> tuple[str, ...] | None:

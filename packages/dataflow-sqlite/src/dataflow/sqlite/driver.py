@@ -1,6 +1,5 @@
 """Connections of the standard library's ``sqlite3``, which only this module opens."""
 
-import asyncio
 import sqlite3
 import time
 import weakref
@@ -12,7 +11,6 @@ from urllib.parse import quote
 
 from dataflow.abc import BatchInsert, BatchUpdate, Cursor, RawResult, Rows
 from dataflow.errors import ConnectionLost, ScopeLost
-from dataflow.execution.errands import Errand
 from dataflow.sqlite.bulk.multi_values import insert_rows
 from dataflow.sqlite.bulk.update_from_values import update_rows
 from dataflow.sqlite.bulk.upsert import UPDATING, upsert_rows
@@ -128,17 +126,14 @@ class SQLiteConnection:
             raise translate(error) from error
 
     async def offload(self, work: Coroutine[Any, Any, T]) -> T:
-        errand = Errand(asyncio.get_running_loop())
-
-        def stop() -> None:
-            self._stopping = True
-            errand.cancel()
-            self.interrupt()
-
         try:
-            return await errand.run(self._workers.run(work, stop, first=True))
+            return await self._workers.run(work, self._stop, first=True)
         finally:
             self._stopping = False
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self.interrupt()
 
     def interrupt(self) -> None:
         if self._raw is not None:

@@ -6,11 +6,12 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from contextvars import Context, copy_context
+from contextvars import Context
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
 from typing import Any, TypeVar, cast
 
+from dataflow.execution.errands import Errand
 from dataflow.execution.stepping import step
 
 __all__ = ["Workers"]
@@ -79,7 +80,8 @@ class Workers:
             return await self._run_for_nobody(work, hasten, first=first)
         loop = asyncio.get_running_loop()
         crew = self._crew or self._start()
-        job = _Job(work, copy_context(), loop.create_future())
+        errand = Errand(loop)
+        job = _Job(work, errand.context(), loop.create_future())
         crew.put(job, loop, first=first)
         try:
             return cast("T", await job.future)
@@ -87,11 +89,11 @@ class Workers:
             if job.claim():
                 work.close()
             elif not job.ended:
-                await _end_of(job, loop, hasten)
+                await _end_of(job, loop, errand, hasten)
             raise
         finally:
             # The error of a job must not keep its frames, and these the error.
-            del job
+            del job, errand
 
     async def _run_for_nobody(
         self, work: Coroutine[Any, Any, T], hasten: Callable[[], None], *, first: bool
@@ -111,10 +113,13 @@ class Workers:
             return self._crew
 
 
-async def _end_of(job: "_Job", loop: asyncio.AbstractEventLoop, hasten: Callable[[], None]) -> None:
+async def _end_of(
+    job: "_Job", loop: asyncio.AbstractEventLoop, errand: Errand, hasten: Callable[[], None]
+) -> None:
     """Wait for the end of a job in spite of all further cancellations."""
     job.future = loop.create_future()
     while not job.future.done():
+        errand.cancel()
         hasten()
         with suppress(asyncio.CancelledError):
             await asyncio.wait([job.future], timeout=REMINDER)

@@ -266,6 +266,40 @@ class BulkUpsertTests:
         assert "canary" not in str(caught.value)
         assert db.run_sync(db.nodes.ProductListNode(count_only=True))["count"] == 0
 
+    @pytest.mark.parametrize("covered", [True, False])
+    def test_versions_count_updates(self, db: DataFlow, covered: bool) -> None:
+        @db.model
+        class Product:
+            sku: str = Field(unique=covered)
+            name: str
+            __dataflow__: ClassVar = {"versioned": True}
+
+        data = [{"sku": "a", "name": "x"}]
+        assert [upsert(db, data, "sku") for _ in range(3)] == [(1, 0), (0, 1), (0, 1)]
+        assert upsert(db, [{"sku": "a", "name": "y"}], "sku", update_fields=[]) == (0, 1)
+        assert products(db, "name", "version") == [("x", 4)]
+        with pytest.raises(InvalidValue, match="counts the changes by itself"):
+            upsert(db, [], "sku", update_fields=["version"])
+
+    @pytest.mark.parametrize("covered", [True, False])
+    def test_deleted_rows_are_not_there(self, db: DataFlow, covered: bool) -> None:
+        @db.model
+        class Product:
+            sku: str = Field(unique=covered)
+            name: str
+            __dataflow__: ClassVar = {"soft_delete": True}
+
+        assert upsert(db, [{"sku": "a", "name": "x"}, {"sku": "b", "name": "x"}], "sku") == (2, 0)
+        db.run_sync(db.nodes.ProductDeleteNode(id=1))
+        assert upsert(db, [{"sku": "b", "name": "y"}, {"sku": "c", "name": "y"}], "sku") == (1, 1)
+        if covered:
+            with pytest.raises(UniqueViolation):
+                upsert(db, [{"sku": "a", "name": "y"}], "sku")
+        else:
+            assert upsert(db, [{"sku": "a", "name": "y"}], "sku") == (1, 0)
+        records = db.run_sync(db.nodes.ProductListNode(include_deleted=True, order_by=["id"]))["records"]
+        assert [row["name"] for row in records] == ["x", "y", "y", "y"][: len(records)]
+
     @BOTH_WAYS
     def test_generated_upserts_do_what_a_plain_loop_does(self, db: DataFlow, define: Define) -> None:
         define(db)
