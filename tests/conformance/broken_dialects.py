@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from dataflow.abc import BatchInsert, Codec, Connection, DialectFactory, Rows
+from dataflow.abc import Codec, Connection, DialectFactory, Rows
 from dataflow.capabilities import Capability
 from dataflow.errors import IntegrityError, UniqueViolation
 from dataflow.hookspecs import hookimpl
@@ -79,13 +79,13 @@ class IgnoresSavepoints(SQLiteDialect):
 
 
 class Miscounting(Wrong):
-    async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
-        done = await self._right.insert(batch, rows)
-        return done + 1 if isinstance(done, int) else done
+    async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        touched: int = await self._right.execute(sql, parameters)
+        return touched + 1 if touched > 0 else touched
 
 
 class MiscountsRows(SQLiteDialect):
-    """One row more is reported than was inserted."""
+    """One row more is reported than was touched."""
 
     def connection(self) -> Connection:
         return cast("Connection", Miscounting(super().connection()))

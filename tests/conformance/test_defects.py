@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dataflow.testing import Provision, Server, Suite
+from dataflow.testing.conformance.bulk_delete import BulkDeleteTests
+from dataflow.testing.conformance.bulk_update import BulkUpdateTests
 from dataflow.testing.conformance.create import CreateTests
 from dataflow.testing.conformance.delete import DeleteTests
 from dataflow.testing.conformance.errors import ErrorTests
@@ -36,7 +38,8 @@ class Broken(Provision):
 
 
 class TestBroken(
-    CreateTests, UpdateTests, DeleteTests, ListingTests, ValueTests, ErrorTests, TransactionTests, WorkflowTests, Suite
+    CreateTests, UpdateTests, DeleteTests, ListingTests, BulkUpdateTests, BulkDeleteTests,
+    ValueTests, ErrorTests, TransactionTests, WorkflowTests, Suite,
 ):
     provision = Broken()
 """
@@ -44,6 +47,7 @@ class TestBroken(
 RED: dict[str, set[str]] = {
     "broken-microseconds": {
         "test_an_extreme_value_is_stored_exactly",
+        "test_the_time_of_a_bulk_update_is_kept_unless_it_is_given",
         "test_the_times_of_creation_and_change_are_kept_in_utc",
     },
     "broken-decimals": {"test_an_extreme_value_is_stored_exactly"},
@@ -51,6 +55,7 @@ RED: dict[str, set[str]] = {
     "broken-nulls": {
         "test_a_list_feeds_the_nodes_that_follow",
         "test_a_page_is_cut_from_the_order",
+        "test_all_rows_that_match_change_alike",
         "test_a_row_can_be_ordered_and_filtered_by_a_field_that_does_not_come_back",
         "test_one_row_is_changed_and_comes_back_as_it_is_then",
         "test_pages_of_ties_neither_overlap_nor_leave_out",
@@ -64,9 +69,13 @@ RED: dict[str, set[str]] = {
         "test_a_transaction_in_a_transaction_is_a_savepoint",
         "test_an_async_failure_is_handled_and_undone",
         "test_an_error_of_the_database_that_was_caught_undoes_its_call_alone",
-        "test_an_inner_run_that_times_out_leaves_nothing",
-        "test_an_inner_transaction_that_times_out_leaves_nothing",
         "test_in_a_transaction_only_the_node_that_met_several_rows_is_undone",
+    },
+    "broken-counts": {
+        "test_a_list_of_many_keys_is_deleted",
+        "test_all_rows_that_match_change_alike",
+        "test_an_input_fills_the_rows_that_lack_it_or_is_a_value_for_all",
+        "test_the_rows_that_match_are_gone_and_counted",
     },
     "broken-errors": {
         "test_a_column_of_another_name_is_named_as_the_database_knows_it",
@@ -82,6 +91,10 @@ RED: dict[str, set[str]] = {
     "broken-capabilities": {"test_nan_is_stored"},
 }
 """For the scheme of each broken dialect, the tests that notice what is wrong."""
+
+
+# What a generated test finds depends on what is drawn, what a timeout meets on how busy the machine is.
+STEADY = "not generated and not times_out"
 
 
 @pytest.fixture
@@ -100,7 +113,7 @@ def packages(tmp_path: Path) -> str:
 def test_a_defect_makes_the_tests_red_that_are_about_it(
     scheme: str, packages: str, run_suite: RunSuite
 ) -> None:
-    run = run_suite(SUITE.format(scheme=scheme), "--tb=line", "-k", "not generated", path=packages)
+    run = run_suite(SUITE.format(scheme=scheme), "--tb=line", "-k", STEADY, path=packages)
     assert run.outcomes.get("FAILED") == RED[scheme], run.output
     assert "ERROR" not in run.outcomes
     assert len(run.outcomes["PASSED"]) > 50
