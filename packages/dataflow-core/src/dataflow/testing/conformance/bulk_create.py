@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow import AsyncLocalRuntime, DataFlow, Field, ForeignKey, LocalRuntime, WorkflowBuilder
@@ -19,6 +19,7 @@ from dataflow.errors import (
     WorkflowExecutionError,
 )
 from dataflow.progress import Progress
+from dataflow.testing.examples import FEW
 
 __all__ = ["BulkCreateTests"]
 
@@ -499,7 +500,7 @@ class BulkCreateTests:
             {"name": name}, optional={"age": st.none() | st.integers(0, 9), "role": st.text("xy", max_size=2)}
         )
 
-        @settings.get_profile("few")
+        @FEW
         @given(st.lists(row, max_size=30), st.integers(1, 12), st.booleans())
         def check(data: list[dict[str, Any]], batch_size: int, listed: bool) -> None:
             for record in db.run_sync(db.nodes.UserListNode())["records"]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow import DataFlow, Field, Index, LocalRuntime, WorkflowBuilder
@@ -20,6 +20,7 @@ from dataflow.errors import (
     WorkflowExecutionError,
 )
 from dataflow.progress import Progress
+from dataflow.testing.examples import FEW, MANY
 from dataflow.testing.oracle.upserts import Refused, upserted
 
 __all__ = ["BulkUpsertTests"]
@@ -219,7 +220,7 @@ class BulkUpsertTests:
             upsert(db, [{"sku": "b", "name": "y"}, {"sku": "a", "name": "y"}], "sku")
         assert products(db, "sku", "name") == [("a", "x")] * 2
 
-    def test_a_failure_undoes_the_whole_run(self, db: DataFlow) -> None:
+    def test_an_upsert_that_fails_undoes_the_whole_run(self, db: DataFlow) -> None:
         define_with_key(db)
         workflow = WorkflowBuilder(db)
         data = [{"sku": str(number), "name": "x"} for number in range(30)]
@@ -252,7 +253,7 @@ class BulkUpsertTests:
             ({"data": [], "return_rows": True}, UnknownName, "no parameter 'return_rows'"),
         ],
     )
-    def test_what_makes_no_sense_is_refused_before_anything_is_stored(
+    def test_an_upsert_that_makes_no_sense_is_refused_before_anything_is_stored(
         self, db: DataFlow, parameters: Mapping[str, Any], error: type[ValidationError], message: str
     ) -> None:
         @db.model
@@ -309,7 +310,7 @@ class BulkUpsertTests:
         )
         updates = st.none() | st.lists(st.sampled_from(["name", "price", "note"]), unique=True)
 
-        @settings.get_profile("few")
+        @FEW
         @given(st.lists(st.lists(row, max_size=8), min_size=1, max_size=4), updates, st.integers(1, 5))
         def check(
             loads: list[list[dict[str, Any]]], update_fields: list[str] | None, batch_size: int
@@ -348,7 +349,7 @@ class BulkUpsertTests:
         )
         refusals = 0
 
-        @settings.get_profile("many")
+        @MANY
         @given(st.lists(st.lists(row, max_size=4), min_size=1, max_size=4))
         def check(loads: list[list[dict[str, Any]]]) -> None:
             nonlocal refusals
