@@ -2,7 +2,6 @@
 # document = "ADR-003: Workflow-Native Database Operations"
 # section = "Decision"
 # supplied = ["db"]
-# needs = ["BulkUpsert nodes"]
 # ///
 @db.model
 class Product:

@@ -2,7 +2,6 @@
 # document = "Implementation Summary"
 # section = "1. Basic CRUD Operations"
 # supplied = ["the imports"]
-# needs = ["BulkUpsert nodes"]
 # ///
 db = DataFlow()
 

@@ -2,7 +2,6 @@
 # document = "Zero-Config Database Framework"
 # section = "Bulk Operations"
 # supplied = ["model User", "rows of User", "workflow", "a run"]
-# needs = ["BulkUpsert nodes"]
 # ///
 # Bulk create
 workflow.add_node("UserBulkCreateNode", "bulk_create", {
