@@ -1,56 +1,102 @@
-"""``./dev bench``: measure DataFlow beside the bare driver."""
+"""``./dev bench``: measure DataFlow beside the bare driver and its rivals."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.entries import DATABASES
+from benchmarks.footprint import Footprint, measure_footprints
+from benchmarks.goals import goals
 from benchmarks.layers import layers_of_a_read
-from benchmarks.measure import Effort, compare_answers, measure, places
+from benchmarks.measure import Effort, compare_answers, measure, seated
 from benchmarks.outcome import Outcome, load, surroundings
 from benchmarks.plot import svg
-from benchmarks.promises import promises
 from benchmarks.report import markdown, text
 from benchmarks.startup import measure_startup
 from benchmarks.workloads import WORKLOADS, Workload
 
 __all__ = ["main"]
 
-STARTUP = "startup"
-LAYERS = "layers"
+FOOTPRINT, STARTUP, LAYERS = "footprint", "startup", "layers"
+EXTRAS = (FOOTPRINT, STARTUP, LAYERS)
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
-FULL = Effort(8.0, least=9)
-QUICK = Effort(0.45, least=2)
-TRIAL = Effort(0.0, least=1, share=0.02)
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How thorough a run is.
+
+    :param said: what the report says about what is left out.
+    :param skipped: names of what is not measured.
+    :param starts: how often whatever begins in a process of its own is begun.
+    :param sampled: seconds of the look at the layers.
+    :param bulk_rows: with how many rows memory is measured; None for not at all.
+    """
+
+    effort: Effort
+    said: str
+    skipped: frozenset[str] = frozenset()
+    starts: int = 9
+    sampled: float = 6.0
+    bulk_rows: int | None = 100_000
+    with_sizes: bool = True
+
+
+FULL = Pace(Effort(8.0, least=5, bulk_rounds=3), "")
+QUICK = Pace(
+    Effort(0.8, least=3, bulk_rounds=1, share=0.2, bulk_share=0.05),
+    "quick: few and smaller batches, in bulk one round with a twentieth of the rows; left out are "
+    "list 1000 with 50 tasks, sizes on disk, the memory of a bulk, and the layers",
+    frozenset({"list 1000, 50 tasks", LAYERS}),
+    starts=2,
+    bulk_rows=None,
+    with_sizes=False,
+)
+TRIAL = Pace(
+    Effort(0.0, least=1, bulk_rounds=1, share=0.02, bulk_share=0.0005),
+    "trial: next to nothing of each, so that no figure means anything",
+    starts=1,
+    sampled=0.05,
+    bulk_rows=10,
+    with_sizes=False,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    workloads, extras = _chosen(options.only)
-    effort = TRIAL if options.trial else QUICK if options.quick else FULL
+    pace = TRIAL if options.trial else QUICK if options.quick else FULL
+    workloads, extras = _chosen(options.only, pace)
+    database = DATABASES[options.database]
     load_before = load()
-    hurried = options.quick or options.trial
     startup = layers = None
+    footprints: Sequence[Footprint] = ()
+    if FOOTPRINT in extras:
+        _say(FOOTPRINT)
+        footprints = measure_footprints(pace.starts, pace.bulk_rows, pace.with_sizes, options.synchronous)
     if STARTUP in extras:
         _say(STARTUP)
-        startup = measure_startup(1 if options.trial else 3 if hurried else 9)
+        startup = measure_startup(pace.starts)
     if LAYERS in extras:
         _say(LAYERS)
-        layers = layers_of_a_read(0.05 if options.trial else 1.0 if hurried else 6.0)
-    with places(options.database, options.synchronous) as (contestants, described):
+        layers = layers_of_a_read(pace.sampled)
+    entries = [entry for entry in database.entries if entry.is_installed()]
+    with seated(database, options.synchronous, entries if workloads else ()) as (seats, described):
         _say("checking that all contestants give the same answers")
-        compare_answers(contestants)
-        measured = measure(contestants, workloads, effort, _say)
+        compare_answers(seats, workloads)
+        measured = measure(seats, workloads, pace.effort, _say)
+    missing = sorted({entry.package for entry in database.entries if not entry.is_installed()})
     outcome = Outcome(
-        surroundings(described, load_before),
-        DATABASES[options.database].entries,
+        surroundings(described, entries, load_before),
+        entries,
         measured,
         startup,
+        footprints,
         layers or {},
-        promises(measured),
+        goals(entries, measured, footprints),
+        [*filter(None, [pace.said]), *filter(None, [_not_installed(missing)])],
     )
     _say("")
     print(text(outcome), end="")
@@ -65,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="20 seconds, for a first impression")
+    parser.add_argument("--quick", action="store_true", help="a minute, for a first impression")
     parser.add_argument("--trial", action="store_true", help="next to nothing of each: only whether it runs")
     parser.add_argument("--database", choices=sorted(DATABASES), default="sqlite")
     parser.add_argument(
@@ -92,14 +138,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _names() -> Sequence[str]:
-    return [*(workload.name for workload in WORKLOADS), STARTUP, LAYERS]
+    return [*(workload.name for workload in WORKLOADS), *EXTRAS]
 
 
-def _chosen(only: Sequence[str] | None) -> tuple[Sequence[Workload], Sequence[str]]:
-    names = [name for name in _names() if not only or any(word in name for word in only)]
+def _chosen(only: Sequence[str] | None, pace: Pace) -> tuple[Sequence[Workload], Sequence[str]]:
+    """What is measured; what is asked for by name is not skipped."""
+    names = [
+        name
+        for name in _names()
+        if (any(word in name for word in only) if only else name not in pace.skipped)
+    ]
     if not names:
         raise SystemExit(f"./dev bench: --only matches nothing; there are {', '.join(_names())}")
     return [workload for workload in WORKLOADS if workload.name in names], names
+
+
+def _not_installed(packages: Sequence[str]) -> str:
+    if not packages:
+        return ""
+    return f"not installed, so not compared: {', '.join(packages)}; ./dev bench installs them by itself"
 
 
 def _put(file: Path, content: str) -> None:

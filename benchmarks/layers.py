@@ -41,7 +41,7 @@ def layers_of_a_read(seconds: float) -> Mapping[str, float]:
     if not hasattr(signal, "setitimer"):
         return {}
     with TemporaryDirectory(prefix="dataflow-bench-") as folder:
-        store = SQLiteStores(Path(folder), "normal").new("layers")
+        store = SQLiteStores(Path(folder), "normal").new("layers")()
         contestant = RuntimeDataFlow(store)
         try:
             seen = _sampled(contestant, seconds)

@@ -1,10 +1,10 @@
 """The measuring: small batches in turns, so that whatever slows the machine down slows all contestants down."""
 
-import gc
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from pkgutil import resolve_name
 from random import Random
@@ -12,35 +12,22 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
-from benchmarks.contestants.contract import Contestant
-from benchmarks.entries import BESIDE_A_LOOP, DATABASES, Entry
+from benchmarks.entries import BESIDE_A_LOOP, Database, Entry, Group
+from benchmarks.seats import ClosableStore, Seat
 from benchmarks.subject import STAMPS
-from benchmarks.workloads import WORKLOADS, Store, Workload
+from benchmarks.workloads import WORKLOADS, Workload
 
-__all__ = ["Effort", "Measured", "Place", "Spread", "compare_answers", "measure", "places", "spread"]
-
-
-class ClosableStore(Store, Protocol):
-    def close(self) -> None:
-        """Let go of the database."""
+__all__ = ["Effort", "Measured", "Spread", "compare_answers", "measure", "seated", "spread"]
 
 
 class Stores(Protocol):
-    def new(self, name: str) -> ClosableStore:
-        """A store of its own for a contestant."""
+    def new(self, name: str) -> Callable[[], ClosableStore]:
+        """What makes a store of its own for a contestant, in the process of that contestant."""
         ...
 
     def describe(self) -> Mapping[str, str]:
         """Version and settings, by name."""
         ...
-
-
-class Place(NamedTuple):
-    """A contestant and its store."""
-
-    entry: Entry
-    contestant: Contestant
-    store: ClosableStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +36,16 @@ class Effort:
 
     :param seconds: for each workload; rounds go on until it is over.
     :param least: so many rounds at least.
-    :param most: and at most.
+    :param bulk_rounds: so many rounds of what is done in bulk.
     :param share: of a full batch, in operations and in rows.
+    :param bulk_share: the same for what is done in bulk.
     """
 
     seconds: float
     least: int
-    most: int = 1000
+    bulk_rounds: int
     share: float = 1.0
+    bulk_share: float = 1.0
 
 
 class Spread(NamedTuple):
@@ -73,6 +62,12 @@ class Measured:
 
     workload: Workload
     seconds: Mapping[str, Sequence[float]]
+
+    def baseline(self, group: Group) -> str | None:
+        """By whom the others of a group are divided: the bare driver, in bulk its fastest way."""
+        ways = group.bulk_baselines if self.workload.bulk else (group.baseline,)
+        taking_part = [name for name in ways if name in self.seconds]
+        return min(taking_part, key=lambda name: statistics.median(self.seconds[name]), default=None)
 
     def microseconds(self, name: str) -> Spread:
         return spread([1e6 * one for one in self.seconds[name]])
@@ -110,99 +105,90 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 @contextmanager
-def places(database: str, synchronous: str) -> Iterator[tuple[Sequence[Place], Mapping[str, str]]]:
-    """Every contestant of a database in its place, and what there is to say of the database."""
-    described = DATABASES[database]
+def seated(
+    database: Database, synchronous: str, entries: Sequence[Entry]
+) -> Iterator[tuple[Sequence[Seat], Mapping[str, str]]]:
+    """Contestants in their processes, and what there is to say of the database."""
     with TemporaryDirectory(prefix="dataflow-bench-") as folder, ExitStack() as opened:
-        stores: Stores = resolve_name(described.stores)(Path(folder), synchronous)
-        ready: list[Place] = []
-        for entry in described.entries:
-            store = stores.new(entry.name)
-            opened.callback(store.close)
-            contestant: Contestant = resolve_name(entry.made_by)(store)
-            opened.callback(contestant.close)
-            ready.append(Place(entry, contestant, store))
-        yield ready, stores.describe()
+        stores: Stores = resolve_name(database.stores)(Path(folder), synchronous)
+        seats: list[Seat] = []
+        for entry in entries:
+            seat = Seat(entry, stores.new(entry.name))
+            opened.callback(seat.close)
+            seats.append(seat)
+        for seat in seats:
+            seat.sit_down()
+        yield seats, stores.describe()
 
 
-def compare_answers(contestants: Sequence[Place]) -> None:
-    """Let every contestant do every operation once, on the same input, and insist on the same answer from all.
+def compare_answers(seats: Sequence[Seat], workloads: Sequence[Workload] = WORKLOADS) -> None:
+    """Let every contestant do every operation once, on the same input, and insist on the same answer from all, and on
+    the same change in the table.
+
+    :param workloads: those whose operations are looked at.
 
     :raises AssertionError: where one does something else than the first.
     """
-    for workload in WORKLOADS:
+    by_operation = {one.operation: one for one in reversed(workloads)}
+    for workload in (one for one in workloads if by_operation[one.operation] is one):
         first: Any = None
-        for place in _takers(workload, contestants):
-            (item,) = workload.items(place.store, 1, min(workload.size, 100), Random(workload.name))
-            answer = _without_stamps(place.contestant.answer(workload.operation, item))
-            place.store.restore()
-            if first is None:
-                first = answer
-            elif place.entry.decodes:
-                assert answer == first, f"{place.entry.name}, {workload.name}: {answer!r} is not {first!r}"
+        for seat in _takers(replace(workload, tasks=1), seats):
+            answer, change = seat.answer(workload, 100)
+            answer = _without_moments(answer)
+            whose = f"{seat.entry.name}, {workload.name}"
+            first = first or (answer, change)
+            assert change == first[1], f"{whose}: the table is changed to {change!r}, not {first[1]!r}"
+            if seat.entry.decodes and answer is not None:
+                assert answer == first[0], f"{whose}: {answer!r} is not {first[0]!r}"
 
 
 def measure(
-    contestants: Sequence[Place],
+    seats: Sequence[Seat],
     workloads: Sequence[Workload],
     effort: Effort,
     progress: Callable[[str], None],
 ) -> Sequence[Measured]:
     """Measure workload after workload."""
-    gc.collect()
-    # What is there already is nobody's garbage: the collections within a batch look at that batch.
-    gc.freeze()
-    try:
-        measured = []
-        for workload in workloads:
-            progress(workload.name)
-            measured.append(_rounds(workload, _takers(workload, contestants), effort))
-        return measured
-    finally:
-        gc.unfreeze()
+    measured = []
+    for workload in workloads:
+        progress(workload.name)
+        measured.append(_rounds(workload, _takers(workload, seats), effort))
+    return measured
 
 
-def _rounds(workload: Workload, contestants: Sequence[Place], effort: Effort) -> Measured:
-    workload = replace(
-        workload,
-        batch=max(1, round(workload.batch * effort.share)),
-        size=max(1, round(workload.size * effort.share)),
-    )
-    seconds: dict[str, list[float]] = {place.entry.name: [] for place in contestants}
-    for place in contestants:
-        _batch(place, workload, 0)
+def _rounds(workload: Workload, seats: Sequence[Seat], effort: Effort) -> Measured:
+    share = effort.bulk_share if workload.bulk else effort.share
+    seconds: dict[str, list[float]] = {seat.entry.name: [] for seat in seats}
+    for seat in seats:
+        # What is in bulk needs no more than a little to be warm.
+        seat.batch(workload, share * 0.02 if workload.bulk else share, 0)
     began = perf_counter()
     number = 0
-    while number < effort.least or (number < effort.most and perf_counter() - began < effort.seconds):
+    while (
+        number < effort.bulk_rounds
+        if workload.bulk
+        else number < effort.least or perf_counter() - began < effort.seconds
+    ):
         number += 1
-        for place in Random(number).sample(contestants, len(contestants)):
-            seconds[place.entry.name].append(_batch(place, workload, number))
+        for seat in Random(number).sample(seats, len(seats)):
+            seconds[seat.entry.name].append(seat.batch(workload, share, number))
     return Measured(workload, seconds)
 
 
-def _batch(place: Place, workload: Workload, number: int) -> float:
-    """One batch; in a round all contestants get the same inputs. The garbage before it is collected before it."""
-    items = workload.items(place.store, workload.batch, workload.size, Random(number))
-    gc.collect()
-    elapsed = place.contestant.timed(workload.operation, items, workload.tasks)
-    if workload.writes:
-        place.store.restore()
-    return elapsed / workload.batch
+def _takers(workload: Workload, seats: Sequence[Seat]) -> Sequence[Seat]:
+    """Those who measure it: with many tasks, only who is on an event loop."""
+    able = [seat for seat in seats if workload.operation in seat.operations]
+    return able if workload.tasks == 1 else [seat for seat in able if seat.entry.group is BESIDE_A_LOOP]
 
 
-def _takers(workload: Workload, contestants: Sequence[Place]) -> Sequence[Place]:
-    return [
-        place
-        for place in contestants
-        if workload.operation in place.contestant.operations()
-        and (workload.tasks == 1 or place.entry.group is BESIDE_A_LOOP)
-    ]
-
-
-def _without_stamps(answer: Any) -> Any:
+def _without_moments(answer: Any) -> Any:
     """Rows that were made at different times differ in nothing else. Nor in ids that only grow."""
     if isinstance(answer, list):
-        return [_without_stamps(one) for one in answer]
+        return [_without_moments(one) for one in answer]
     if isinstance(answer, dict):
-        return {name: value for name, value in answer.items() if name not in (*STAMPS, "id")}
+        return {
+            name: value.utcoffset() if name in STAMPS and isinstance(value, datetime) else value
+            for name, value in answer.items()
+            if name != "id"
+        }
     return answer

@@ -9,8 +9,9 @@ from importlib.metadata import version
 from typing import Any
 
 from benchmarks.entries import Entry
+from benchmarks.footprint import Footprint
+from benchmarks.goals import Goal
 from benchmarks.measure import Measured
-from benchmarks.promises import Promise
 from benchmarks.startup import Startup
 
 __all__ = ["Outcome", "load", "surroundings"]
@@ -24,8 +25,10 @@ class Outcome:
     entries: Sequence[Entry]
     measured: Sequence[Measured]
     startup: Startup | None
+    footprints: Sequence[Footprint]
     layers: Mapping[str, float]
-    promises: Sequence[Promise]
+    goals: Sequence[Goal]
+    left_out: Sequence[str]
 
     def as_json(self) -> dict[str, Any]:
         """Everything, with the time of every batch, so that others can do other statistics."""
@@ -33,34 +36,39 @@ class Outcome:
             "surroundings": dict(self.surroundings),
             "workloads": {one.workload.name: self._workload(one) for one in self.measured},
             "startup": None if self.startup is None else asdict(self.startup),
+            "footprints": {one.title: asdict(one) for one in self.footprints},
             "layers of a read by id": dict(self.layers),
-            "promises": [
+            "goals": [
                 {
-                    "promise": promise.text,
-                    "measured": promise.measured._asdict(),
-                    "unit": promise.unit,
-                    "limit": promise.limit,
-                    "met": promise.met,
+                    "goal": goal.text,
+                    "about": goal.about,
+                    "measured": goal.measured._asdict(),
+                    "unit": goal.unit,
+                    "limit": goal.limit,
+                    "met": goal.met,
+                    "remark": goal.remark.strip("; "),
                 }
-                for promise in self.promises
+                for goal in self.goals
             ],
+            "left out": list(self.left_out),
         }
 
     def _workload(self, one: Measured) -> dict[str, Any]:
-        return {
-            entry.name: {
-                "title": entry.title,
-                "group": entry.group.title,
-                "baseline": entry.group.baseline,
-                "microseconds": one.microseconds(entry.name)._asdict(),
-                "ratio": one.ratio(entry.name, entry.group.baseline)._asdict(),
-                "added microseconds": one.added(entry.name, entry.group.baseline)._asdict(),
-                "added microseconds in quiet": one.added_in_quiet(entry.name, entry.group.baseline),
-                "seconds by round": list(one.seconds[entry.name]),
-            }
-            for entry in self.entries
-            if entry.name in one.seconds
-        }
+        found = {}
+        for entry in self.entries:
+            baseline = one.baseline(entry.group)
+            if entry.name in one.seconds and baseline is not None:
+                found[entry.name] = {
+                    "title": entry.title,
+                    "group": entry.group.title,
+                    "baseline": baseline,
+                    "microseconds": one.microseconds(entry.name)._asdict(),
+                    "ratio": one.ratio(entry.name, baseline)._asdict(),
+                    "added microseconds": one.added(entry.name, baseline)._asdict(),
+                    "added microseconds in quiet": one.added_in_quiet(entry.name, baseline),
+                    "seconds by round": list(one.seconds[entry.name]),
+                }
+        return found
 
 
 def load() -> float | None:
@@ -68,7 +76,9 @@ def load() -> float | None:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def surroundings(database: Mapping[str, str], load_before: float | None) -> Mapping[str, str]:
+def surroundings(
+    database: Mapping[str, str], entries: Sequence[Entry], load_before: float | None
+) -> Mapping[str, str]:
     """The machine in general words, and the versions."""
     cores = os.cpu_count() or 1
     busy = "unknown" if load_before is None else f"{load_before:.1f}"
@@ -79,5 +89,6 @@ def surroundings(database: Mapping[str, str], load_before: float | None) -> Mapp
         "machine": f"{cores} cores, {platform.machine()}, {sys.platform}",
         "load before it began": busy,
         "dataflow-core": version("dataflow-core"),
+        **{entry.package: version(entry.package) for entry in entries if entry.is_rival},
         **database,
     }

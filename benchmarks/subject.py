@@ -1,12 +1,9 @@
-"""What every contestant works on: one table, made by DataFlow, and the rows in it."""
+"""What every contestant works on: the rows of one table. No framework is imported here."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from dataflow import DataFlow, Field
-
-__all__ = ["SEEDED", "STAMPS", "Row", "define", "row", "rows"]
+__all__ = ["SEEDED", "STAMPS", "Row", "row", "rows"]
 
 Row = dict[str, Any]
 
@@ -15,22 +12,6 @@ SEEDED = 5000
 
 STAMPS = ("created_at", "updated_at")
 """The fields that DataFlow fills by itself; a contestant without it fills them too."""
-
-
-def define(db: DataFlow) -> None:
-    """Define the model: a key, six fields and two stamps, as a program might have it."""
-
-    @db.model
-    class Account:
-        id: int
-        name: str
-        email: str = Field(unique=True)
-        age: int
-        balance: float
-        active: bool = True
-        meta: dict[str, Any]
-        created_at: datetime
-        updated_at: datetime
 
 
 def row(number: int) -> Row:

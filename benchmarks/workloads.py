@@ -1,6 +1,6 @@
 """What is measured: the operations, the inputs of each, and how many make a batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Protocol
@@ -13,12 +13,16 @@ __all__ = ["WORKLOADS", "Store", "Workload"]
 class Store(Protocol):
     """A database of one contestant alone, with means to put it back in order that are not measured."""
 
-    def spare(self, count: int) -> Sequence[int]:
-        """Insert rows that may be deleted, and tell their ids."""
+    def fill(self, count: int, step: int = 1) -> Sequence[int]:
+        """Add so many of the rows that come after those that are there already, each ``step``-th; tell their ids."""
         ...
 
     def restore(self) -> None:
         """Remove every row that was not there at the beginning."""
+
+    def content(self) -> Set[tuple[Any, ...]]:
+        """Every row in one spelling, without times."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Workload:
     :param size: how many rows an operation is about.
     :param tasks: how many tasks share a batch; with more than one, only contestants on an event loop take part.
     :param writes: whether the store must be put in order after a batch.
+    :param bulk: whether it is about so many rows that it is done a few times only.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Workload:
     size: int = 1
     tasks: int = 1
     writes: bool = False
+    bulk: bool = False
 
 
 def _ids(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
@@ -55,7 +61,7 @@ def _changes(store: Store, count: int, size: int, random: Random) -> Sequence[An
 
 
 def _deletable(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
-    return store.spare(count)
+    return store.fill(count)
 
 
 def _pages(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
@@ -73,9 +79,29 @@ def _lots(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
     return [rows(SEEDED + 1 + size * lot, size) for lot in range(count)]
 
 
-def _half_new(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
-    """Rows of which one half, or as many as there are, exist."""
-    return [rows(max(1, SEEDED + 1 - size // 2), size) for _ in range(count)]
+def _half_known(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
+    """Every second of the rows is there already, and is to become older."""
+    store.fill(size // 2, step=2)
+    return [[{**one, "age": 99} for one in rows(SEEDED + 1, size)]]
+
+
+def _different_changes(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
+    return [[{"id": id, "balance": random.random()} for id in store.fill(size)]]
+
+
+def _filled_ids(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
+    return [list(store.fill(size))]
+
+
+def _those_after(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
+    """The id after which a filter finds what was filled in."""
+    store.fill(size)
+    return [SEEDED] * count
+
+
+def _everything(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
+    store.fill(size)
+    return [None] * count
 
 
 ONE_BY_ONE = (
@@ -86,15 +112,25 @@ ONE_BY_ONE = (
     Workload("list 20", "list", _pages, 50, 20),
     Workload("list 1000", "list", _pages, 3, 1000),
     Workload("five in a transaction", "transfer", _transfers, 40, writes=True),
-    Workload("bulk create 10k", "bulk_create", _lots, 1, 10_000, writes=True),
-    Workload("bulk upsert 10k", "bulk_upsert", _half_new, 1, 10_000, writes=True),
 )
 
 AT_ONCE = 50
 TOGETHER = tuple(
-    replace(one, name=f"{one.name}, {AT_ONCE} tasks", batch=3 * AT_ONCE, tasks=AT_ONCE)
+    replace(one, name=f"{one.name}, {AT_ONCE} tasks", batch=max(one.batch, AT_ONCE), tasks=AT_ONCE)
     for one in ONE_BY_ONE
-    if one.batch > AT_ONCE // 2
 )
 
-WORKLOADS = ONE_BY_ONE + TOGETHER
+IN_BULK = tuple(
+    replace(one, bulk=True, writes=True)
+    for one in (
+        Workload("bulk create 100k", "bulk_create", _lots, 1, 100_000),
+        Workload("upsert 100k, half are new", "upsert", _half_known, 1, 100_000),
+        Workload("bulk update 20k, different values", "bulk_update", _different_changes, 1, 20_000),
+        Workload("$inc on 50k", "increment", _those_after, 1, 50_000),
+        Workload("delete 50k by filter", "bulk_delete", _those_after, 1, 50_000),
+        Workload("delete 20k ids", "delete_ids", _filled_ids, 1, 20_000),
+        Workload("group by over 100k", "aggregate", _everything, 2, 100_000 - SEEDED),
+    )
+)
+
+WORKLOADS = ONE_BY_ONE + TOGETHER + IN_BULK

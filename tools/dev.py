@@ -90,7 +90,7 @@ def fix(arguments: Sequence[str]) -> int:
 
 def bench(arguments: Sequence[str]) -> NoReturn:
     """measure: ./dev bench --help"""
-    become("default", "-m", "benchmarks", *arguments)
+    become("bench", "-m", "benchmarks", *arguments)
 
 
 def matrix(arguments: Sequence[str]) -> NoReturn:

@@ -1,16 +1,30 @@
 """What a contestant is. The loops that are timed stand here, so that they are the same for all.
 
-A rival with an environment of its own can be one too: a contestant whose :meth:`~Contestant.timed` hands the batch to
-a process there and returns the seconds that it measured. Batches take turns; nobody minds where one runs.
+The operations, and what each takes and answers:
+
+- ``read`` an id, ``list`` the id after which a page begins and its length, ``create`` a row, ``update`` an id and
+  a balance, ``transfer`` two ids and a row: the rows, as dicts with Python's values, as they are afterwards.
+- ``delete`` an id, ``delete_ids`` a list of them, ``bulk_create`` and ``upsert`` (by email) any iterable of rows,
+  ``bulk_update`` dicts of id and balance, ``increment`` (the age, by one) and ``bulk_delete`` the id after which they
+  begin: the number of rows, or None where a library does not tell.
+- ``aggregate`` nothing: for each age, in order, a dict of ``age``, ``n`` rows and ``total`` of their balances.
+
+The rules, for all: written as the documentation of each advises who wants it fast, but without SQL by hand, except for
+the bare driver. Each operation is a transaction. ``created_at`` and ``updated_at`` are kept. Rows come as a list of
+dicts, or as a generator, so that bulk work goes in chunks where a library would take in everything at once. What
+a library does not offer is left out.
 """
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["Contestant", "InThread", "OnLoop", "Operation"]
+__all__ = ["Contestant", "InThread", "OnLoop", "Operation", "chunks"]
+
+T = TypeVar("T")
 
 Operation = Callable[[Any], Any]
 """Takes one input of a workload; what it returns is looked at before the measuring, not during it."""
@@ -18,6 +32,9 @@ Operation = Callable[[Any], Any]
 
 class Contestant(ABC):
     """One way to do the work, on a store of its own."""
+
+    takes_a_generator = True
+    """Whether ``bulk_create`` takes rows that are made as it goes."""
 
     @abstractmethod
     def operations(self) -> Mapping[str, Operation]:
@@ -89,3 +106,13 @@ class OnLoop(Contestant):
         else:
             await asyncio.gather(*map(share, shares))
         return perf_counter() - began
+
+
+def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """
+    >>> list(chunks("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    iterator = iter(values)
+    while some := list(islice(iterator, size)):
+        yield some

@@ -1,18 +1,77 @@
 """DataFlow: through its runtimes, and by direct calls."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from benchmarks.contestants.contract import Contestant, InThread, OnLoop, Operation
 from benchmarks.databases.sqlite import SQLiteStore
-from benchmarks.subject import Row, define
-from dataflow import AsyncLocalRuntime, DataFlow, LocalRuntime, Workflow, WorkflowBuilder
+from benchmarks.subject import SEEDED, Row, rows
+from dataflow import AsyncLocalRuntime, DataFlow, Field, LocalRuntime, Workflow, WorkflowBuilder
+from dataflow.nodes.listing import CONTROLS
 
-__all__ = ["AsyncRuntimeDataFlow", "AwaitedDataFlow", "CalledDataFlow", "RuntimeDataFlow"]
+__all__ = ["AsyncRuntimeDataFlow", "AwaitedDataFlow", "CalledDataFlow", "RuntimeDataFlow", "define", "make"]
 
 Inputs = dict[str, dict[str, Any]]
 Plan = tuple[Workflow, Callable[[Any], Inputs]]
 """A workflow, and the parameters of a run for an input."""
+
+BY_AGE = [
+    {"$group": {"_id": "$age", "n": {"$sum": 1}, "total": {"$sum": "$balance"}}},
+    {"$sort": {"_id": 1}},
+]
+
+Given = Callable[[Any], dict[str, Any]]
+
+# Each operation that is a single node, and its parameters for an input.
+NODES: Mapping[str, tuple[str, Given]] = {
+    "read": ("AccountReadNode", lambda id: {"id": id}),
+    "create": ("AccountCreateNode", lambda row: row),
+    "update": (
+        "AccountUpdateNode",
+        lambda change: {"id": change[0], "updates": {"balance": change[1]}},
+    ),
+    "delete": ("AccountDeleteNode", lambda id: {"id": id}),
+    "list": (
+        "AccountListNode",
+        lambda page: {"filter": {"id": {"$gt": page[0]}}, "order_by": ["id"], "limit": page[1]},
+    ),
+    "bulk_create": ("AccountBulkCreateNode", lambda rows: {"data": rows}),
+    "upsert": ("AccountBulkUpsertNode", lambda rows: {"data": rows, "match_fields": ["email"]}),
+    "bulk_update": ("AccountBulkUpdateNode", lambda changes: {"data": changes}),
+    "increment": (
+        "AccountBulkUpdateNode",
+        lambda after: {"filter": {"id": {"$gt": after}}, "update": {"$inc": {"age": 1}}},
+    ),
+    "bulk_delete": ("AccountBulkDeleteNode", lambda after: {"filter": {"id": {"$gt": after}}}),
+    "delete_ids": ("AccountBulkDeleteNode", lambda ids: {"filter": {"id": {"$in": ids}}}),
+    "aggregate": ("AccountListNode", lambda nothing: {"aggregate": BY_AGE}),
+}
+SINGLE = frozenset({"read", "create", "update", "delete", "list"})
+
+
+def define(db: DataFlow) -> None:
+    """Define the model: a key, six fields and two stamps, as a program might have it."""
+
+    @db.model
+    class Account:
+        id: int
+        name: str
+        email: str = Field(unique=True)
+        age: int
+        balance: float
+        active: bool = True
+        meta: dict[str, Any]
+        created_at: datetime
+        updated_at: datetime
+
+
+def make(path: Path) -> None:
+    """Make the file with the table and its first rows, of which everybody has a copy."""
+    with DataFlow(f"sqlite:///{path.as_posix()}") as db:
+        define(db)
+        db.run_sync(db.nodes.AccountBulkCreateNode(data=rows(1, SEEDED)))
 
 
 class _DataFlow(Contestant):
@@ -20,48 +79,46 @@ class _DataFlow(Contestant):
         super().__init__()
         self.db = DataFlow(store.url)
         define(self.db)
+        self.takes_a_generator = self._has("upsert")
 
     def plain(self, outcome: Any) -> Any:
         if isinstance(outcome, list):
             return [self.plain(one) for one in outcome]
-        return outcome["deleted"] if "deleted" in outcome else outcome["result"]
+        if "deleted" in outcome or "updated" in outcome:
+            return sum(outcome.get(what, 0) for what in ("deleted", "inserted", "updated"))
+        result = outcome["result"]
+        if isinstance(result, list) and result and "_id" in result[0]:
+            return [{"age": one.pop("_id"), **one} for one in result]
+        return result
 
     def plans(self) -> Mapping[str, Plan]:
         """Each operation as a workflow, built once and run with other parameters each time."""
-        return {
-            "read": (self._built(one="AccountReadNode"), lambda id: {"one": {"id": id}}),
-            "create": (self._built(one="AccountCreateNode"), lambda row: {"one": row}),
-            "update": (
-                self._built(one="AccountUpdateNode"),
-                lambda change: {"one": {"id": change[0], "updates": {"balance": change[1]}}},
-            ),
-            "delete": (self._built(one="AccountDeleteNode"), lambda id: {"one": {"id": id}}),
-            "list": (self._built(one="AccountListNode"), lambda page: {"one": _page(page)}),
-            "transfer": (
-                self._built(
-                    a="AccountReadNode",
-                    b="AccountReadNode",
-                    c="AccountUpdateNode",
-                    d="AccountUpdateNode",
-                    e="AccountCreateNode",
-                ),
-                lambda accounts: {
-                    "a": {"id": accounts[0]},
-                    "b": {"id": accounts[1]},
-                    "c": {"id": accounts[0], "updates": {"balance": 1.0}},
-                    "d": {"id": accounts[1], "updates": {"balance": 2.0}},
-                    "e": accounts[2],
-                },
-            ),
-            "bulk_create": (
-                self._built(one="AccountBulkCreateNode"),
-                lambda rows: {"one": {"data": rows}},
-            ),
-            "bulk_upsert": (
-                self._built(one="AccountBulkUpsertNode"),
-                lambda rows: {"one": {"data": rows, "match_fields": ["email"]}},
-            ),
+        plans: dict[str, Plan] = {
+            operation: (self._built(one=type), _for_one(given))
+            for operation, (type, given) in NODES.items()
+            if self._has(operation)
         }
+        plans["transfer"] = (
+            self._built(
+                a="AccountReadNode",
+                b="AccountReadNode",
+                c="AccountUpdateNode",
+                d="AccountUpdateNode",
+                e="AccountCreateNode",
+            ),
+            lambda accounts: {
+                "a": {"id": accounts[0]},
+                "b": {"id": accounts[1]},
+                "c": {"id": accounts[0], "updates": {"balance": 1.0}},
+                "d": {"id": accounts[1], "updates": {"balance": 2.0}},
+                "e": accounts[2],
+            },
+        )
+        return plans
+
+    def _has(self, operation: str) -> bool:
+        type, _ = NODES[operation]
+        return type in dir(self.db.nodes) and (operation != "aggregate" or "aggregate" in CONTROLS)
 
     def _built(self, **nodes: str) -> Workflow:
         builder = WorkflowBuilder(self.db)
@@ -88,21 +145,14 @@ class RuntimeDataFlow(_DataFlow, InThread):
 
 
 class CalledDataFlow(_DataFlow, InThread):
-    """By ``db.run_sync(db.nodes...)``."""
+    """By ``db.run_sync(db.nodes...)``. Nothing in bulk: the price of a call makes no difference there."""
 
     def operations(self) -> Mapping[str, Operation]:
-        run, nodes = self.db.run_sync, self.db.nodes
-        return {
-            "read": lambda id: run(nodes.AccountReadNode(id=id)),
-            "create": lambda row: run(nodes.AccountCreateNode(**row)),
-            "update": lambda change: run(
-                nodes.AccountUpdateNode(id=change[0], updates={"balance": change[1]})
-            ),
-            "delete": lambda id: run(nodes.AccountDeleteNode(id=id)),
-            "list": lambda page: run(nodes.AccountListNode(**_page(page))),
-            "bulk_create": lambda rows: run(nodes.AccountBulkCreateNode(data=rows)),
-            "bulk_upsert": lambda rows: run(nodes.AccountBulkUpsertNode(data=rows, match_fields=["email"])),
-        }
+        return {operation: self._called(NODES[operation]) for operation in SINGLE}
+
+    def _called(self, node: tuple[str, Given]) -> Operation:
+        run, nodes, (type, given) = self.db.run_sync, self.db.nodes, node
+        return lambda item: run(getattr(nodes, type)(**given(item)))
 
     def close(self) -> None:
         with self.db:
@@ -127,17 +177,14 @@ class AwaitedDataFlow(_DataFlow, OnLoop):
     """By ``await db.nodes...``, the five statements in ``db.transaction()``."""
 
     def operations(self) -> Mapping[str, Operation]:
-        nodes = self.db.nodes
         return {
-            "read": lambda id: nodes.AccountReadNode(id=id),
-            "create": lambda row: nodes.AccountCreateNode(**row),
-            "update": lambda change: nodes.AccountUpdateNode(id=change[0], updates={"balance": change[1]}),
-            "delete": lambda id: nodes.AccountDeleteNode(id=id),
-            "list": lambda page: nodes.AccountListNode(**_page(page)),
+            **{operation: self._called(NODES[operation]) for operation in SINGLE},
             "transfer": self._transfer,
-            "bulk_create": lambda rows: nodes.AccountBulkCreateNode(data=rows),
-            "bulk_upsert": lambda rows: nodes.AccountBulkUpsertNode(data=rows, match_fields=["email"]),
         }
+
+    def _called(self, node: tuple[str, Given]) -> Operation:
+        nodes, (type, given) = self.db.nodes, node
+        return lambda item: getattr(nodes, type)(**given(item))
 
     async def finish(self) -> None:
         await self.db.close()
@@ -155,8 +202,8 @@ class AwaitedDataFlow(_DataFlow, OnLoop):
             ]
 
 
-def _page(page: tuple[int, int]) -> dict[str, Any]:
-    return {"filter": {"id": {"$gt": page[0]}}, "order_by": ["id"], "limit": page[1]}
+def _for_one(given: Given) -> Callable[[Any], Inputs]:
+    return lambda item: {"one": given(item)}
 
 
 def _executed(workflow: Workflow, inputs: Callable[[Any], Inputs]) -> Operation:

@@ -1,160 +1,21 @@
-"""``sqlite3`` as a careful programmer uses it: prepared texts, one connection, rows to dicts by hand."""
+"""``sqlite3`` in the calling thread."""
 
-import json
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from itertools import chain
-from typing import Any
+from collections.abc import Mapping
 
 from benchmarks.contestants.contract import InThread, Operation
+from benchmarks.contestants.sqlite_by_hand import connect, decoded, operations_of, undecoded
+from benchmarks.contestants.sqlite_in_bulk import executemany_operations, many_rows_operations
 from benchmarks.databases.sqlite import SQLiteStore
-from benchmarks.subject import Row
 
-__all__ = ["PlainSQLite", "UndecodedSQLite", "connect", "operations_of"]
-
-GIVEN = ("name", "email", "age", "balance", "active", "meta", "created_at", "updated_at")
-ALL = ("id", *GIVEN)
-FIELDS = ", ".join(ALL)
-MARKS = f"({', '.join('?' * len(GIVEN))})"
-READ = f"SELECT {FIELDS} FROM accounts WHERE id = ?"
-INSERT = f"INSERT INTO accounts ({', '.join(GIVEN)}) VALUES "
-CREATE = f"{INSERT}{MARKS} RETURNING {FIELDS}"
-UPDATE = f"UPDATE accounts SET balance = ?, updated_at = ? WHERE id = ? RETURNING {FIELDS}"
-DELETE = "DELETE FROM accounts WHERE id = ? RETURNING id"
-LIST = f"SELECT {FIELDS} FROM accounts WHERE id > ? ORDER BY id LIMIT ?"
-CHANGED = ", ".join(f"{name} = excluded.{name}" for name in GIVEN if name not in ("email", "created_at"))
-UPSERT = f" ON CONFLICT (email) DO UPDATE SET {CHANGED}"
-ROWS_PER_INSERT = 50
-
-Stored = tuple[Any, ...]
-dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-load = json.JSONDecoder().decode
-parse = datetime.fromisoformat
-
-
-def connect(store: SQLiteStore) -> sqlite3.Connection:
-    """A connection with the settings that DataFlow has."""
-    raw = sqlite3.connect(store.path, isolation_level=None, cached_statements=512, check_same_thread=False)
-    raw.execute("PRAGMA foreign_keys = ON")
-    raw.execute("PRAGMA journal_mode = WAL")
-    raw.execute(f"PRAGMA synchronous = {store.synchronous}")
-    return raw
-
-
-def decoded(stored: Stored) -> Row:
-    """A row with bools, times and JSON as Python has them."""
-    id, name, email, age, balance, active, meta, created_at, updated_at = stored
-    return {
-        "id": id,
-        "name": name,
-        "email": email,
-        "age": age,
-        "balance": balance,
-        "active": bool(active),
-        "meta": load(meta),
-        "created_at": parse(created_at + "+00:00"),
-        "updated_at": parse(updated_at + "+00:00"),
-    }
-
-
-def undecoded(stored: Stored) -> Row:
-    """A row as SQLite stores it, as a dict."""
-    return dict(zip(ALL, stored, strict=True))
-
-
-def operations_of(raw: sqlite3.Connection, to_row: Callable[[Stored], Row]) -> Mapping[str, Operation]:
-    """Every operation on one connection."""
-    execute = raw.execute
-
-    def read(id: int) -> Row | None:
-        found = execute(READ, (id,)).fetchone()
-        return None if found is None else to_row(found)
-
-    def create(row: Row) -> Row:
-        return to_row(execute(CREATE, _values(row, _now())).fetchall()[0])
-
-    def update(change: tuple[int, float]) -> Row:
-        id, balance = change
-        return to_row(execute(UPDATE, (balance, _now(), id)).fetchall()[0])
-
-    def delete(id: int) -> int:
-        return len(execute(DELETE, (id,)).fetchall())
-
-    def listing(page: tuple[int, int]) -> list[Row]:
-        return [to_row(stored) for stored in execute(LIST, page).fetchall()]
-
-    def transfer(accounts: tuple[int, int, Row]) -> list[Row | None]:
-        first, second, row = accounts
-        execute("BEGIN IMMEDIATE")
-        try:
-            done = [read(first), read(second), update((first, 1.0)), update((second, 2.0)), create(row)]
-            execute("COMMIT")
-        except BaseException:
-            execute("ROLLBACK")
-            raise
-        return done
-
-    def bulk_create(rows: Sequence[Row]) -> int:
-        return insert_all(rows, "")
-
-    def bulk_upsert(rows: Sequence[Row]) -> int:
-        return insert_all(rows, UPSERT)
-
-    def insert_all(rows: Sequence[Row], tail: str) -> int:
-        statement = INSERT + ", ".join([MARKS] * ROWS_PER_INSERT) + tail
-        now = _now()
-        whole = len(rows) - len(rows) % ROWS_PER_INSERT
-        execute("BEGIN IMMEDIATE")
-        try:
-            for start in range(0, whole, ROWS_PER_INSERT):
-                some = rows[start : start + ROWS_PER_INSERT]
-                execute(statement, list(chain.from_iterable(_values(row, now) for row in some)))
-            for row in rows[whole:]:
-                execute(INSERT + MARKS + tail, _values(row, now))
-            execute("COMMIT")
-        except BaseException:
-            execute("ROLLBACK")
-            raise
-        return len(rows)
-
-    return {
-        "read": read,
-        "create": create,
-        "update": update,
-        "delete": delete,
-        "list": listing,
-        "transfer": transfer,
-        "bulk_create": bulk_create,
-        "bulk_upsert": bulk_upsert,
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
-
-
-def _values(row: Row, now: str) -> Stored:
-    return (
-        row["name"],
-        row["email"],
-        row["age"],
-        row["balance"],
-        row["active"],
-        dump(row["meta"]),
-        now,
-        now,
-    )
+__all__ = ["ExecutemanySQLite", "PlainSQLite", "UndecodedSQLite"]
 
 
 class PlainSQLite(InThread):
-    """In the calling thread, rows decoded: the work that DataFlow does too."""
-
-    to_row = staticmethod(decoded)
+    """Rows decoded: the work that DataFlow does too. In bulk, texts for many rows at once."""
 
     def __init__(self, store: SQLiteStore) -> None:
         self._raw = connect(store)
-        self._operations = operations_of(self._raw, self.to_row)
+        self._operations = self._offered()
 
     def operations(self) -> Mapping[str, Operation]:
         return self._operations
@@ -162,8 +23,19 @@ class PlainSQLite(InThread):
     def close(self) -> None:
         self._raw.close()
 
+    def _offered(self) -> Mapping[str, Operation]:
+        return {**operations_of(self._raw, decoded), **many_rows_operations(self._raw)}
+
+
+class ExecutemanySQLite(PlainSQLite):
+    """The other way to work in bulk."""
+
+    def _offered(self) -> Mapping[str, Operation]:
+        return executemany_operations(self._raw)
+
 
 class UndecodedSQLite(PlainSQLite):
-    """In the calling thread, with times and JSON left as the texts that SQLite stores."""
+    """Times and JSON left as the texts that SQLite stores."""
 
-    to_row = staticmethod(undecoded)
+    def _offered(self) -> Mapping[str, Operation]:
+        return operations_of(self._raw, undecoded)

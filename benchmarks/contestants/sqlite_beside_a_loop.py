@@ -8,10 +8,11 @@ from threading import Thread
 from typing import Any
 
 from benchmarks.contestants.contract import OnLoop, Operation
-from benchmarks.contestants.plain_sqlite import connect, decoded, operations_of
+from benchmarks.contestants.sqlite_by_hand import connect, decoded, operations_of
+from benchmarks.contestants.sqlite_in_bulk import executemany_operations, many_rows_operations
 from benchmarks.databases.sqlite import SQLiteStore
 
-__all__ = ["ExecutorSQLite", "QueueSQLite"]
+__all__ = ["ExecutorExecutemanySQLite", "ExecutorSQLite", "QueueSQLite"]
 
 Job = tuple[Future[Any], Operation, Any]
 
@@ -23,9 +24,7 @@ class ExecutorSQLite(OnLoop):
         super().__init__()
         self._raw = connect(store)
         self._pool = ThreadPoolExecutor(1)
-        self._operations = {
-            name: self._hopping(work) for name, work in operations_of(self._raw, decoded).items()
-        }
+        self._operations = {name: self._hopping(work) for name, work in self._offered().items()}
 
     def operations(self) -> Mapping[str, Operation]:
         return self._operations
@@ -34,13 +33,26 @@ class ExecutorSQLite(OnLoop):
         self._pool.shutdown()
         self._raw.close()
 
+    def _offered(self) -> Mapping[str, Operation]:
+        return {**operations_of(self._raw, decoded), **many_rows_operations(self._raw)}
+
     def _hopping(self, work: Operation) -> Callable[[Any], Awaitable[Any]]:
         pool, loop = self._pool, self.loop
         return lambda item: loop.run_in_executor(pool, work, item)
 
 
+class ExecutorExecutemanySQLite(ExecutorSQLite):
+    """The other way to work in bulk."""
+
+    def _offered(self) -> Mapping[str, Operation]:
+        return executemany_operations(self._raw)
+
+
 class QueueSQLite(OnLoop):
-    """By a thread and a ``SimpleQueue``: less than ``run_in_executor`` does, written by hand."""
+    """By a thread and a ``SimpleQueue``: less than ``run_in_executor`` does, written by hand.
+
+    Nothing in bulk: one hop makes no difference there.
+    """
 
     def __init__(self, store: SQLiteStore) -> None:
         super().__init__()

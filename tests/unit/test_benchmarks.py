@@ -1,33 +1,68 @@
 """The benchmark runs from end to end and leaves nothing out. How fast anything is, is no matter of a test."""
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.entries import BESIDE_A_LOOP, DATABASES, IN_THREAD
-from benchmarks.measure import Measured, compare_answers, places
-from benchmarks.promises import promises
+from benchmarks.databases.sqlite import SQLiteStore, SQLiteStores
+from benchmarks.entries import BESIDE_A_LOOP, DATABASES, IN_THREAD, Entry
+from benchmarks.footprint import LIBRARIES, Footprint, size_on_disk
+from benchmarks.goals import goals
+from benchmarks.measure import Measured, compare_answers
+from benchmarks.outcome import Outcome
+from benchmarks.plot import MARKS
+from benchmarks.report import markdown
+from benchmarks.seats import ContestantFailed, Seat
+from benchmarks.subject import SEEDED, row
 from benchmarks.workloads import WORKLOADS
 
-ENTRIES = DATABASES["sqlite"].entries
-READ = WORKLOADS[0]
+ENTRIES = [entry for entry in DATABASES["sqlite"].entries if entry.is_installed()]
+BY_NAME = {entry.name: entry for entry in DATABASES["sqlite"].entries}
+READ = next(one for one in WORKLOADS if one.name == "read by id")
+BULK = next(one for one in WORKLOADS if one.operation == "bulk_create")
+MISSING = {entry.package for entry in DATABASES["sqlite"].entries} - {entry.package for entry in ENTRIES}
 
 
-def expected() -> set[tuple[str, str]]:
-    """Workload and contestant of each row."""
-    pairs = {
-        (workload.name, entry.name)
+def of_drivers() -> set[tuple[str, str]]:
+    """Workload and contestant of each row of the bare driver."""
+    by_executemany = {"bulk_create", "upsert", "bulk_update", "delete_ids"}
+    return {
+        (workload.name, name)
         for workload in WORKLOADS
-        for entry in ENTRIES
-        if workload.tasks == 1 or entry.group is BESIDE_A_LOOP
+        for name in (
+            *IN_THREAD.bulk_baselines,
+            *BESIDE_A_LOOP.bulk_baselines,
+            "sqlite3-undecoded",
+            "sqlite3-queue",
+        )
+        if workload.tasks == 1 or BY_NAME[name].group is BESIDE_A_LOOP
+        if workload.bulk or "executemany" not in name
+        if not workload.bulk or name not in ("sqlite3-undecoded", "sqlite3-queue")
+        if "executemany" not in name or workload.operation in by_executemany
+    }
+
+
+def of_dataflow() -> set[tuple[str, str]]:
+    """The same of DataFlow, as far as it must be there."""
+    runtimes = {"dataflow-runtime", "dataflow-async-runtime"}
+    pairs = {
+        (workload.name, name)
+        for workload in WORKLOADS
+        for name in (*runtimes, "dataflow-calls", "dataflow-async-calls")
+        if workload.tasks == 1 or BY_NAME[name].group is BESIDE_A_LOOP
+        if not workload.bulk or (name in runtimes and workload.operation == "bulk_create")
     }
     # Direct calls have a transaction on an event loop only.
     return pairs - {("five in a transaction", "dataflow-calls")}
 
 
+@pytest.mark.timeout(300)  # a dozen processes take turns
 def test_a_trial_measures_every_workload_with_every_contestant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -35,22 +70,29 @@ def test_a_trial_measures_every_workload_with_every_contestant(
     assert main(["--trial", *(f"--{name}={file}" for name, file in files.items())]) == 0
 
     found = json.loads(files["json"].read_text())
-    assert {
-        (workload, name) for workload, entries in found["workloads"].items() for name in entries
-    } == expected()
-    assert found["startup"]["import_dataflow"] > 0
-    assert [promise["limit"] for promise in found["promises"]] == [25.0, 1.3]
+    pairs = {(workload, name) for workload, entries in found["workloads"].items() for name in entries}
+    assert of_drivers() | of_dataflow() <= pairs
+    assert {name for _, name in pairs} == {entry.name for entry in ENTRIES}
+    assert {"sqlite3", "DataFlow"} <= set(found["footprints"])
+    ours = found["footprints"]["DataFlow"]
+    assert ours["imports"][0] > 0
+    assert ours["import_takes"] > 0
+    assert "import dataflow is quick" in {goal["goal"] for goal in found["goals"]}
 
     text = capsys.readouterr().out
     _, table, *_ = text.split("\n\n")
-    assert len(table.splitlines()) == 2 + len(expected())
-    assert text.count("Promise: ") == 2
+    assert len(table.splitlines()) == 2 + len(pairs)
+    assert text.count("NOT met\n") + text.count("  met\n") == len(found["goals"])
+    assert ("not installed, so not compared: " in text) is bool(MISSING)
+    assert "trial: " in text
+
     cells = files["markdown"].read_text()
     assert all(f"| {workload.name} |" in cells for workload in WORKLOADS)
-    assert {IN_THREAD.title, BESIDE_A_LOOP.title} <= {
-        line.removeprefix("### ") for line in cells.splitlines()
-    }
-    ElementTree.parse(files["plot"])
+    titles = {line.removeprefix("### ") for line in cells.splitlines()}
+    assert {IN_THREAD.title, BESIDE_A_LOOP.title, f"{IN_THREAD.title}, in bulk", "The goals"} <= titles
+    drawn = {element.text for element in ElementTree.parse(files["plot"]).iter()}
+    assert {workload.name for workload in WORKLOADS} <= drawn
+    assert {IN_THREAD.title, BESIDE_A_LOOP.title, "DataFlow LocalRuntime"} <= drawn
 
 
 def test_only_measures_what_was_asked_for_and_puts_it_between_the_marks_of_a_page(
@@ -63,7 +105,7 @@ def test_only_measures_what_was_asked_for_and_puts_it_between_the_marks_of_a_pag
     assert "list 20, 50 tasks" in text
     assert "update by id, 50 tasks" in text
     assert "read by id" not in text
-    assert "Promise" not in text
+    assert "LocalRuntime adds little" not in text
     content = page.read_text()
     assert content.startswith("before\n<!-- measured: begin -->\n")
     assert content.endswith("<!-- measured: end -->\nafter\n")
@@ -76,15 +118,89 @@ def test_a_name_that_matches_nothing_is_refused_with_those_that_exist() -> None:
         main(["--only", "nonsense"])
 
 
-def test_contestants_that_answer_differently_are_not_measured() -> None:
-    with places("sqlite", "off") as (contestants, _):
-        compare_answers(contestants)
-        changed = contestants[2]
-        operations = dict(changed.contestant.operations())
-        operations["delete"] = lambda id: {"deleted": 0}
-        vars(changed.contestant)["_operations"] = operations
-        with pytest.raises(AssertionError, match="dataflow-runtime, delete by id"):
-            compare_answers(contestants)
+# ------------------------------------------------------------------------------------------- contestants
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> SQLiteStores:
+    return SQLiteStores(tmp_path_factory.mktemp("stores"), "off")
+
+
+@pytest.fixture
+def store(stores: SQLiteStores, request: pytest.FixtureRequest) -> Iterator[SQLiteStore]:
+    store = stores.new(request.node.name)()
+    yield store
+    store.close()
+
+
+def seated(stores: SQLiteStores, entry: Entry) -> Seat:
+    return Seat(entry, stores.new(f"seat-{entry.name}"))
+
+
+def test_contestants_that_answer_differently_are_not_measured(stores: SQLiteStores) -> None:
+    seats = [
+        seated(stores, BY_NAME["sqlite3"]),
+        seated(stores, replace(BY_NAME["sqlite3-undecoded"], decodes=True)),
+    ]
+    try:
+        for seat in seats:
+            seat.sit_down()
+        with pytest.raises(AssertionError, match="sqlite3-undecoded, read by id"):
+            compare_answers(seats)
+    finally:
+        for seat in seats:
+            seat.close()
+
+
+class Answering:
+    """A seat that has its answers ready."""
+
+    def __init__(self, name: str, answer: object, change: object) -> None:
+        self.entry = BY_NAME[name]
+        self.operations = {"delete"}
+        self._answer = (answer, change)
+
+    def answer(self, workload: object, most: int) -> object:
+        return self._answer
+
+
+def compared(*seats: Answering) -> None:
+    compare_answers(cast("Sequence[Seat]", seats))
+
+
+def test_contestants_that_leave_another_table_are_not_measured() -> None:
+    compared(Answering("sqlite3", 1, ([], 1)), Answering("dataflow-runtime", 1, ([], 1)))
+    with pytest.raises(AssertionError, match="dataflow-runtime, delete by id: the table is changed"):
+        compared(Answering("sqlite3", 1, ([], 1)), Answering("dataflow-runtime", 1, ([], 2)))
+
+
+def test_a_library_that_tells_no_number_of_rows_may_take_part() -> None:
+    compared(Answering("sqlite3", 1, ([], 1)), Answering("piccolo", None, ([], 1)))
+
+
+def test_a_contestant_that_fails_says_where(stores: SQLiteStores) -> None:
+    seat = seated(stores, replace(BY_NAME["sqlite3"], made_by="benchmarks.contestants.plain_sqlite:Nobody"))
+    try:
+        with pytest.raises(ContestantFailed, match=r"(?s)sqlite3:.*Nobody"):
+            seat.sit_down()
+    finally:
+        seat.close()
+
+
+def test_a_store_fills_in_the_rows_that_python_would_make(store: SQLiteStore) -> None:
+    before = store.content()
+    assert store.fill(3, step=2) == range(SEEDED + 1, SEEDED + 4)
+    expected = [row(SEEDED + 1), row(SEEDED + 3), row(SEEDED + 5)]
+    names = ("name", "email", "age", "balance", "active", "meta")
+    found = [dict(zip(names, one, strict=True)) for one in store.content() - before]
+    found = [{**one, "meta": json.loads(one["meta"]), "active": bool(one["active"])} for one in found]
+    assert sorted(found, key=lambda one: str(one["name"])) == expected
+    store.restore()
+    assert store.content() == before
+    assert store.fill(1) == range(SEEDED + 1, SEEDED + 2)
+
+
+# --------------------------------------------------------------------------------------- figures and goals
 
 
 def test_ratios_and_differences_pair_the_rounds_and_ignore_how_busy_the_machine_was() -> None:
@@ -94,14 +210,54 @@ def test_ratios_and_differences_pair_the_rounds_and_ignore_how_busy_the_machine_
     measured = Measured(READ, {"sqlite3": driver, "dataflow-runtime": ours})
     assert measured.ratio("dataflow-runtime", "sqlite3").median == pytest.approx(2.0)
     assert measured.added("dataflow-runtime", "sqlite3").median == pytest.approx(20.0)
-    (promise,) = promises([measured])
-    assert promise.met
-    assert "20.0 microseconds" in promise.line()
+    (goal,) = goals(ENTRIES, [measured], [])
+    assert goal.met
+    assert "20.0 microseconds" in goal.cells()[2]
 
 
-@pytest.mark.parametrize(("times", "met"), [(1.29, True), (1.31, False)])
-def test_a_promise_is_met_or_not(times: float, met: bool) -> None:
+def test_in_bulk_the_fastest_way_of_the_bare_driver_is_the_measure() -> None:
+    seconds = {"sqlite3": [2.0, 2.0], "sqlite3-executemany": [1.0, 1.0], "dataflow-runtime": [3.0, 3.0]}
+    assert Measured(BULK, seconds).baseline(IN_THREAD) == "sqlite3-executemany"
+    assert Measured(READ, seconds).baseline(IN_THREAD) == "sqlite3"
+    assert Measured(READ, seconds).baseline(BESIDE_A_LOOP) is None
+    outcome = Outcome({}, ENTRIES, [Measured(BULK, seconds)], None, [], {}, [], [])
+    assert "| 2.00 (2.00 to 2.00) | 1.00 s | 3.00 (3.00 to 3.00) |" in markdown(outcome)
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(1.29, "met"), (1.31, "NOT met")])
+def test_a_goal_is_met_or_not(times: float, verdict: str) -> None:
     measured = Measured(READ, {"sqlite3-executor": [1.0, 1.0], "dataflow-async-runtime": [times, times]})
-    (promise,) = promises([measured])
-    assert promise.met is met
-    assert promise.line().endswith("), met" if met else "), NOT met")
+    (goal,) = goals(ENTRIES, [measured], [])
+    assert goal.cells()[-1] == verdict
+
+
+def test_the_rival_that_counts_is_the_fastest_and_the_loops_have_their_own() -> None:
+    seconds = {"dataflow-runtime": 4.0, "dataflow-async-runtime": 6.0, "django": 8.0, "tortoise": 5.0}
+    measured = Measured(READ, {name: [one, one] for name, one in seconds.items()})
+    sync, on_loop = goals(list(BY_NAME.values()), [measured], [])
+    assert (sync.measured.median, sync.met, sync.remark) == (0.8, True, " of Tortoise ORM")
+    assert (on_loop.measured.median, on_loop.met, on_loop.remark) == (1.2, False, " of Tortoise ORM")
+
+
+def test_import_and_size_are_judged_where_they_were_measured() -> None:
+    footprints = [
+        Footprint("DataFlow", [80.0, 90.0], 26.0, 1.0, None),
+        Footprint("Peewee", [1.0], 1.0, 1.0, 1.0),
+    ]
+    assert [goal.met for goal in goals(ENTRIES, [], footprints)] == [True, False]
+    assert goals(ENTRIES, [], [Footprint("DataFlow", [], None, 1.0, None)]) == []
+
+
+def test_a_size_has_that_of_all_it_depends_on_and_of_editable_sources() -> None:
+    alone, ours = size_on_disk(["pluggy"]), size_on_disk(["dataflow-sqlite"])
+    core = size_on_disk(["dataflow-core"])
+    assert 50_000 < alone < core < ours
+    assert size_on_disk(["dataflow-core", "dataflow-sqlite", "pluggy"]) == ours
+    assert size_on_disk(["not-installed"]) == 0
+
+
+def test_everybody_has_a_mark_in_the_picture_and_every_library_a_contestant() -> None:
+    titles = {entry.title for entry in BY_NAME.values()}
+    assert titles - set(MARKS) == {"sqlite3", "sqlite3, run_in_executor"}
+    assert set(MARKS) <= titles
+    assert {library.contestant for library in LIBRARIES} <= set(BY_NAME)
