@@ -1,7 +1,7 @@
 """Dialects that are wrong on purpose, each in one way: what the conformance suite must notice."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from dataflow.abc import Codec, Connection, DialectFactory, Rows
 from dataflow.capabilities import Capability
@@ -9,9 +9,6 @@ from dataflow.errors import IntegrityError, UniqueViolation
 from dataflow.hookspecs import hookimpl
 from dataflow.sqlite.dialect import SQLiteDialect
 from dataflow.types import ColumnType, Kind
-
-if TYPE_CHECKING:
-    from sqlglot.expressions import Expression
 
 __all__ = ["DEFECTS", "dataflow_register_dialects"]
 
@@ -38,7 +35,7 @@ class RoundsDecimals(SQLiteDialect):
 class IgnoresCase(SQLiteDialect):
     """Texts are sorted and compared as a careless collation does."""
 
-    def ordered(self, operand: "Expression", kind: Kind) -> "Expression":
+    def ordered(self, operand: Any, kind: Kind) -> Any:
         from sqlglot import exp
 
         return exp.Lower(this=operand) if kind is Kind.TEXT else super().ordered(operand, kind)
@@ -47,7 +44,7 @@ class IgnoresCase(SQLiteDialect):
 class SortsNullsLast(SQLiteDialect):
     """Nulls of numbers are greatest."""
 
-    def ordered(self, operand: "Expression", kind: Kind) -> "Expression":
+    def ordered(self, operand: Any, kind: Kind) -> Any:
         from sqlglot import exp
 
         if kind is not Kind.INTEGER:
