@@ -9,9 +9,9 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from dataflow.coercion import shortcut
 from dataflow.model.field import MISSING
 from dataflow.model.schema import Model, ModelField
+from dataflow.nodes.value_source import value_source
 from dataflow.nodes.values import NewRow, maker
 
 __all__ = ["OMITTED", "BulkPlan", "BulkPlans", "Values", "is_optional"]
@@ -97,13 +97,8 @@ def _reader(fields: list[ModelField], names: tuple[str, ...]) -> ReadRows:
 
 
 def _given(field: ModelField, number: int, space: dict[str, Any]) -> list[str]:
-    value, test = f"value_{number}", shortcut(field.type)
-    space[f"coerce_{number}"] = field.coerce
-    space.update({f"{name}_{number}": meaning for name, meaning in test.names.items()})
-    unusual = f"not ({test.source(value, f'_{number}')})"
-    if field.nullable:
-        unusual = f"{value} is not None and {unusual}"
+    passing: list[str] = []
     if is_optional(field):
         space["OMITTED"] = OMITTED
-        unusual = f"{value} is not OMITTED and {unusual}"
-    return [f"{value} = row[{field.name!r}]", f"if {unusual}:", f"    {value} = coerce_{number}({value})"]
+        passing.append("OMITTED")
+    return value_source(field.name, field, number, space, passing)
