@@ -233,10 +233,14 @@ class _Crew:
         with suppress(Empty):
             while self._calls.get(timeout=patience):
                 job, outbox = self._jobs.popleft()
-                if job.claim():
-                    self._begun += 1
-                    outbox.put([_outcome(job)])
-                del job, outbox
+                if not job.claim():
+                    del job, outbox
+                    continue
+                self._begun += 1
+                finished = [_outcome(job)]
+                del job
+                outbox.put(finished)
+                del outbox
             self._calls.put(False)
         self._threads.remove(current_thread())
 
