@@ -9,6 +9,7 @@ from contextlib import suppress
 from contextvars import Context
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread
+from time import monotonic
 from typing import Any, TypeVar, cast
 
 from dataflow.execution.errands import Errand
@@ -17,9 +18,10 @@ from dataflow.execution.stepping import step
 __all__ = ["Workers"]
 
 T = TypeVar("T")
-PATIENCE = 0.005  # seconds after which a queue that hardly moves gets another thread
-HARDLY = 4  # jobs begun within that time
-IDLENESS = 1.0  # seconds after which a thread that was added goes
+PATIENCE = 0.002  # seconds after which a queue that hardly moves gets another thread
+HARDLY = 2  # jobs begun within that time
+SHIFT = 1.0  # seconds after which a thread that was added goes; where it is still needed, another one comes
+HANDFUL = 10  # finished jobs for which an event loop is rung
 REMINDER = 0.01  # seconds between interrupts of a job that was cancelled
 
 
@@ -147,23 +149,31 @@ class _Job:
 
 
 class _Outbox:
-    """Finished jobs on their way back to an event loop, which is rung for a whole handful of them."""
+    """Finished jobs on their way back to an event loop, which is rung for a whole handful of them.
+
+    Each ring costs both threads a change of hands on Python's lock, which is dearer than a short statement. So a loop
+    that looks in by itself before long is not rung for every job while there are others to do.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.is_watched = False
         self._finished: deque[tuple[_Job, Any, BaseException | None]] = deque()
         self._is_rung = False
 
-    def put(self, finished: "list[tuple[_Job, Any, BaseException | None]]") -> None:
+    def put(self, finished: "list[tuple[_Job, Any, BaseException | None]]", *, others_wait: bool) -> None:
         # Out of the list and so out of the frames of this thread, before anybody can notice that the job has ended.
         self._finished.append(finished.pop())
+        if others_wait and self.is_watched and len(self._finished) < HANDFUL:
+            return
         if not self._is_rung:
             self._is_rung = True
             # A loop that was closed meanwhile has nobody left who waits.
             with suppress(RuntimeError):
-                self.loop.call_soon_threadsafe(self._deliver)
+                self.loop.call_soon_threadsafe(self.deliver)
 
-    def _deliver(self) -> None:
+    def deliver(self) -> None:
+        """On the loop: tell those who wait."""
         self._is_rung = False
         while self._finished:
             job, result, error = self._finished.popleft()
@@ -187,7 +197,6 @@ class _Crew:
         self._threads: list[Thread] = []
         self._outbox: _Outbox | None = None
         self._begun = 0
-        self._is_watched = False
         self._add_thread(None)
 
     def put(self, job: _Job, loop: asyncio.AbstractEventLoop, *, first: bool) -> None:
@@ -195,12 +204,11 @@ class _Crew:
         outbox = self._outbox
         if outbox is None or outbox.loop is not loop:
             outbox = self._outbox = _Outbox(loop)
-            self._is_watched = False
         (self._jobs.appendleft if first else self._jobs.append)((job, outbox))
         self._calls.put(True)
-        if not self._is_watched:
-            self._is_watched = True
-            loop.call_later(PATIENCE, self._watch, loop, self._begun)
+        if not outbox.is_watched:
+            outbox.is_watched = True
+            loop.call_later(PATIENCE, self._watch, outbox, self._begun)
 
     def dismiss(self) -> None:
         """Let every thread end when nothing is left to do."""
@@ -212,26 +220,29 @@ class _Crew:
             if thread is not current_thread():
                 thread.join()
 
-    def _watch(self, loop: asyncio.AbstractEventLoop, begun: int) -> None:
-        """Add a thread where jobs wait for long ones."""
-        if not self._jobs:
-            self._is_watched = False
+    def _watch(self, outbox: _Outbox, begun: int) -> None:
+        """Look in on behalf of a loop; add a thread where jobs wait for long ones."""
+        # In this order: what is finished from here on is rung for, or seen by the next look.
+        outbox.is_watched = bool(self._jobs)
+        outbox.deliver()
+        if not outbox.is_watched:
             return
         if self._begun - begun < HARDLY:
             # Where the system has none left, those that there are go on.
             with suppress(RuntimeError):
-                self._add_thread(IDLENESS)
-        loop.call_later(PATIENCE, self._watch, loop, self._begun)
+                self._add_thread(SHIFT)
+        outbox.loop.call_later(PATIENCE, self._watch, outbox, self._begun)
 
-    def _add_thread(self, patience: float | None) -> None:
-        thread = Thread(target=self._serve, args=(patience,), name="dataflow-sqlite", daemon=True)
+    def _add_thread(self, shift: float | None) -> None:
+        thread = Thread(target=self._serve, args=(shift,), name="dataflow-sqlite", daemon=True)
         thread.start()
         self._threads.append(thread)
 
-    def _serve(self, patience: float | None) -> None:
-        """Do jobs until dismissed, or until there was none for so many seconds."""
+    def _serve(self, shift: float | None) -> None:
+        """Do jobs until dismissed, or for so many seconds."""
+        end = None if shift is None else monotonic() + shift
         with suppress(Empty):
-            while self._calls.get(timeout=patience):
+            while self._calls.get(timeout=None if end is None else max(0.0, end - monotonic())):
                 job, outbox = self._jobs.popleft()
                 if not job.claim():
                     del job, outbox
@@ -239,7 +250,7 @@ class _Crew:
                 self._begun += 1
                 finished = [_outcome(job)]
                 del job
-                outbox.put(finished)
+                outbox.put(finished, others_wait=bool(self._jobs))
                 del outbox
             self._calls.put(False)
         self._threads.remove(current_thread())
