@@ -208,7 +208,7 @@ class _Crew:
         self._calls.put(True)
         if not outbox.is_watched:
             outbox.is_watched = True
-            loop.call_later(PATIENCE, self._watch, outbox, self._begun)
+            loop.call_later(PATIENCE, self._watch, outbox, self._begun, 0)
 
     def dismiss(self) -> None:
         """Let every thread end when nothing is left to do."""
@@ -220,18 +220,24 @@ class _Crew:
             if thread is not current_thread():
                 thread.join()
 
-    def _watch(self, outbox: _Outbox, begun: int) -> None:
-        """Look in on behalf of a loop; add a thread where jobs wait for long ones."""
+    def _watch(self, outbox: _Outbox, begun: int, stalled: int) -> None:
+        """Look in on behalf of a loop; add a thread where jobs wait for long ones.
+
+        :param begun: how many jobs had begun when it last looked.
+        :param stalled: how many times in a row it has seen little progress.
+        """
         # In this order: what is finished from here on is rung for, or seen by the next look.
         outbox.is_watched = bool(self._jobs)
         outbox.deliver()
         if not outbox.is_watched:
             return
-        if self._begun - begun < HARDLY:
+        stalled = stalled + 1 if self._begun - begun < HARDLY else 0
+        # Once proves nothing: a loop that was busy itself has kept the threads from Python's lock.
+        if stalled > 1:
             # Where the system has none left, those that there are go on.
             with suppress(RuntimeError):
                 self._add_thread(SHIFT)
-        outbox.loop.call_later(PATIENCE, self._watch, outbox, self._begun)
+        outbox.loop.call_later(PATIENCE, self._watch, outbox, self._begun, stalled)
 
     def _add_thread(self, shift: float | None) -> None:
         thread = Thread(target=self._serve, args=(shift,), name="dataflow-sqlite", daemon=True)
