@@ -8,6 +8,7 @@ from dataflow.execution.database import Database
 from dataflow.filters.changes import read_changes
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Output, Place
+from dataflow.nodes.key_updates import KeyUpdates
 from dataflow.nodes.rows import ModelNode, RowSelector
 from dataflow.nodes.values import Maintained, NewRow
 from dataflow.nodes.versions import ExpectedVersion
@@ -107,6 +108,7 @@ class UpdateNode(ModelNode):
         controls = ("updates", "required", *self._version.names)
         self._selector = RowSelector(model, self.name, takes_values=True, controls=controls)
         self._maintained = Maintained(model)
+        self._by_key = KeyUpdates(model, self._selector, self._maintained, special=self._version.names)
         self._place = f"{self.name} updates"
         # What cannot be read of the changed row must be noticed before the change is final.
         codecs = [database.dialect.codec(field.type) for field in model.fields.values()]
@@ -125,6 +127,9 @@ class UpdateNode(ModelNode):
         return self._selector.missing(names)
 
     def prepare(self, parameters: Mapping[str, Any]) -> PreparedUpdate:
+        by_key = self._by_key.read(parameters)
+        if by_key is not None:
+            return PreparedUpdate(by_key, True, None)
         where, selection = self._selector.where(parameters)
         given = [(field, parameters[field.name]) for field in selection.values]
         changes = read_changes(self.model, parameters.get("updates", {}), self._place, given)
