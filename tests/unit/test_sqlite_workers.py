@@ -127,6 +127,31 @@ def test_what_is_cancelled_before_it_began_never_begins(workers: Workers) -> Non
     assert not ran
 
 
+def test_who_goes_first_runs_though_it_was_cancelled_before(workers: Workers) -> None:
+    begun, go_on, ran = threading.Event(), threading.Event(), []
+
+    async def long() -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    async def note() -> None:
+        ran.append(True)
+
+    async def main() -> None:
+        running = asyncio.ensure_future(workers.run(long(), nothing, first=False))
+        await asyncio.sleep(0)
+        begun.wait(10)
+        waiting = asyncio.ensure_future(workers.run(note(), go_on.set, first=True))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert ran
+        await running
+
+    asyncio.run(main())
+
+
 def test_what_is_cancelled_while_it_runs_has_ended_when_the_waiting_ends(workers: Workers) -> None:
     begun, stop, ended = threading.Event(), threading.Event(), []
 

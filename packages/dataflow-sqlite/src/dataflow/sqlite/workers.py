@@ -76,7 +76,8 @@ class Workers:
 
         :param hasten: called again and again then, from here: what interrupts may come a moment before there is
             anything to interrupt.
-        :param first: whether it goes before others, as it holds what they may wait for.
+        :param first: whether it goes before others, as it holds what they may wait for. It runs even if the waiting is
+            cancelled before: it may be what puts that in order again.
         """
         if not self._users:
             return await self._run_for_nobody(work, hasten, first=first)
@@ -88,7 +89,7 @@ class Workers:
         try:
             return cast("T", await job.future)
         except asyncio.CancelledError:
-            if job.claim():
+            if not first and job.claim():
                 work.close()
             elif not job.ended:
                 await _end_of(job, loop, errand, hasten)
