@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dataflow.sqlite.workers import Workers
+from dataflow.sqlite.workers import Workers, _Crew
 
 
 def nothing() -> None:
@@ -179,6 +179,25 @@ def test_a_job_without_users_leaves_no_thread() -> None:
     workers = Workers()
     assert asyncio.run(workers.run(thread(), nothing, first=False)) == "dataflow-sqlite"
     assert threading.active_count() == before
+
+
+def test_a_thread_that_ends_as_soon_as_it_begins_ends_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    begin = threading.Thread.start
+
+    def begin_and_end(thread: threading.Thread) -> None:
+        begin(thread)
+        thread.join(10)
+
+    crew = _Crew()
+    crew.dismiss()
+    crew.join()
+    # As slow as the machine may be in just that moment.
+    monkeypatch.setattr(threading.Thread, "start", begin_and_end)
+    crew._add_thread(None)
+    crew.join()
+    assert failures == []
 
 
 def test_loops_of_several_threads_may_share_them(workers: Workers) -> None:

@@ -218,7 +218,8 @@ class _Crew:
     def join(self) -> None:
         """Wait for the end of every thread, save the one that calls."""
         for thread in tuple(self._threads):
-            if thread is not current_thread():
+            # One that is about to begin finds nothing to do.
+            if thread is not current_thread() and thread.is_alive():
                 thread.join()
 
     def _watch(self, outbox: _Outbox, begun: int, stalled: int) -> None:
@@ -242,8 +243,13 @@ class _Crew:
 
     def _add_thread(self, shift: float | None) -> None:
         thread = Thread(target=self._serve, args=(shift,), name="dataflow-sqlite", daemon=True)
-        thread.start()
+        # Before it begins, as it may have ended a moment later.
         self._threads.append(thread)
+        try:
+            thread.start()
+        except BaseException:
+            self._threads.remove(thread)
+            raise
 
     def _serve(self, shift: float | None) -> None:
         """Do jobs until dismissed, or for so many seconds."""
