@@ -4,6 +4,7 @@ import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import ExitStack
 from itertools import islice
+from sys import maxsize
 from typing import Any, Protocol, TypeAlias, cast
 
 from dataflow.errors import InvalidValue
@@ -57,7 +58,7 @@ def open_source(data: Data, size: int, *, in_process: bool) -> Source:
 class _Iterated:
     def __init__(self, rows: Iterator[object], size: int) -> None:
         self._rows = rows
-        self._size = size
+        self._size = min(size, maxsize)
 
     async def next(self) -> Sequence[object]:
         return list(islice(self._rows, self._size))

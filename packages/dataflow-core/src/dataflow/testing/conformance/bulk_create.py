@@ -100,7 +100,7 @@ class BulkCreateTests:
         ]
 
     @pytest.mark.parametrize("listed", [True, False])
-    @pytest.mark.parametrize("batch_size", [2, 5, 1000])
+    @pytest.mark.parametrize("batch_size", [2, 5, 1000, 2**64])
     def test_rows_that_change_from_one_to_the_next_are_stored_as_they_are(
         self, users: DataFlow, listed: bool, batch_size: int
     ) -> None:
