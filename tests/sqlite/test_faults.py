@@ -514,3 +514,28 @@ def test_a_closed_database_says_so(stock: Path) -> None:
         assert isinstance(error, ConfigurationError)
         assert "was closed" in str(error)
     assert len(contents(stock)) == 3
+
+
+def test_a_transaction_whose_event_loop_was_closed_under_it_is_undone_and_the_database_in_memory_stays(
+    db: DataFlow, caplog: pytest.LogCaptureFixture
+) -> None:
+    db.model(User)
+    insert(db)
+
+    async def begin() -> None:
+        async with db.transaction():
+            await db.nodes.UserCreateNode(name="lost")
+            begun.set_result(None)
+            await asyncio.Event().wait()
+
+    loop = asyncio.new_event_loop()
+    begun = loop.create_future()
+    unfinished = begin()
+    task = loop.create_task(unfinished)
+    loop.run_until_complete(begun)
+    loop.close()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    # As it would be when it is collected.
+    unfinished.close()
+    assert len(db.run_sync(db.nodes.UserListNode())["records"]) == 1
+    assert [record.name for record in caplog.records if record.name.startswith("dataflow")] == []

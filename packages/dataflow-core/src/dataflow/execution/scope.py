@@ -322,4 +322,11 @@ async def _run(
     database: Database, connection: Connection, work: Coroutine[Any, Any, Any], blocking: bool
 ) -> None:
     """Do something of the transaction itself, from wherever this is."""
-    await (connection.offload(work) if database.in_process and not blocking else work)
+    await (connection.offload(work) if database.in_process and not blocking and _is_on_loop() else work)
+
+
+def _is_on_loop() -> bool:
+    """Whether an event loop runs here: one that was closed under its tasks cannot wait for their ends any more."""
+    from asyncio import _get_running_loop
+
+    return _get_running_loop() is not None
