@@ -11,7 +11,7 @@ __all__ = ["read_data", "read_flag", "required_filter"]
 
 
 def read_data(parameters: Mapping[str, object], name: str) -> Sequence[Mapping[str, object]]:
-    """The rows that a node was given.
+    """The rows that a node was given, as plain dicts: another mapping may make up what it lacks.
 
     :param name: the node's, for messages.
     :raises InvalidValue: where it is no list of dicts.
@@ -19,10 +19,12 @@ def read_data(parameters: Mapping[str, object], name: str) -> Sequence[Mapping[s
     data = parameters["data"]
     if not isinstance(data, list | tuple):
         raise InvalidValue(f"{name} data: expected a list of dicts, got {type(data).__name__}")
-    for index, row in enumerate(data if set(map(type, data)) != {dict} else ()):
+    if set(map(type, data)) <= {dict}:
+        return data
+    for index, row in enumerate(data):
         if not isinstance(row, Mapping):
             raise InvalidValue(f"{name} data: row {index}: expected a dict, got {type(row).__name__}")
-    return data
+    return [{**row} for row in data]
 
 
 def read_flag(parameters: Mapping[str, object], parameter: str, name: str, default: bool = False) -> bool:

@@ -1,5 +1,6 @@
 """What the BulkUpdateNode does: to all rows that match a filter, or to each row of a list."""
 
+from collections import UserDict, defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -175,6 +176,17 @@ class BulkUpdateTests:
         with pytest.raises(error, match=message):
             db.run_sync(db.nodes.UserBulkUpdateNode(**parameters))
         assert users(db) == ROWS
+
+    def test_a_mapping_that_makes_up_what_it_lacks_gives_no_more_than_it_holds(self, db: DataFlow) -> None:
+        define_users(db)
+        data: list[Mapping[str, object]] = [
+            defaultdict(lambda: None, {"id": 1, "age": 5}),
+            defaultdict(lambda: None, {"id": 2, "name": "Rob"}),
+            UserDict({"id": 3, "email": "z"}),
+        ]
+        assert db.run_sync(db.nodes.UserBulkUpdateNode(data=data))["updated"] == 3
+        assert users(db) == changed(of_1={"age": 5}, of_2={"name": "Rob"}, of_3={"email": "z"})
+        assert [*data[1]] == ["id", "name"]
 
     def test_a_violated_constraint_undoes_all_of_it(self, db: DataFlow) -> None:
         define_users(db)
