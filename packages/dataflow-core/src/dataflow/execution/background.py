@@ -99,21 +99,30 @@ def run_in_background(work: Coroutine[Any, Any, T]) -> T:
             # For whoever called; a task would hand it to the loop, which serves others too.
             outcome[0].set_exception(error)
 
+    def give_up() -> None:
+        if tasks:
+            tasks[0].cancel()
+        else:
+            work.close()
+            outcome[0].set_exception(CancelledError())
+
     def end(task: "Task[None]") -> None:
+        # It was not even begun where the task was cancelled at once.
+        work.close()
         with suppress(IndexError):
             if not outcome[0].done():
                 outcome[0].set_exception(CancelledError() if task.cancelled() else task.exception())
 
     try:
+        # In the block, as an interrupt may come when the loop knows of it already.
         loop.call_soon_threadsafe(start)
-        try:
-            return outcome[0].result()
-        except BaseException:
-            if not outcome[0].done():
-                # It cleans up after itself; only then may this thread go on.
-                loop.call_soon_threadsafe(lambda: tasks[0].cancel())
-                wait(outcome)
-            raise
+        return outcome[0].result()
+    except BaseException:
+        if not outcome[0].done():
+            # It cleans up after itself; only then may this thread go on.
+            loop.call_soon_threadsafe(give_up)
+            wait(outcome)
+        raise
     finally:
         outcome.clear()
         tasks.clear()

@@ -29,6 +29,7 @@ class Errand:
         self._loop = loop
         self._context: Context | None = None
         self._task: Task[None] | None = None
+        self._begun: Future[Any] | None = None
         self._cancelled = False
 
     def context(self) -> Context:
@@ -58,14 +59,14 @@ class Errand:
         # In a list that is emptied at the end: an error must not keep its frames, and these the error.
         outcome: list[Future[T]] = [Future()]
         try:
+            # In the block, as an interrupt may come when the loop knows of it already.
             self._loop.call_soon_threadsafe(self._start, work, outcome[0], last)
-            try:
-                return outcome[0].result()
-            except BaseException:
-                if not outcome[0].done():
-                    self._loop.call_soon_threadsafe(self.cancel)
-                    wait(outcome)
-                raise
+            return outcome[0].result()
+        except BaseException:
+            if not outcome[0].done():
+                self._loop.call_soon_threadsafe(self._give_up, work, outcome[0])
+                wait(outcome)
+            raise
         finally:
             outcome.clear()
 
@@ -75,6 +76,13 @@ class Errand:
         if self._task is not None:
             self._task.cancel()
 
+    def _give_up(self, work: Coroutine[Any, Any, T], outcome: "Future[T]") -> None:
+        """End it, and what the loop was never told of at once."""
+        self.cancel()
+        if self._begun is not outcome and not outcome.done():
+            work.close()
+            outcome.set_exception(_cancelled())
+
     def _start(self, work: Coroutine[Any, Any, T], outcome: "Future[T]", last: bool) -> None:
         if self._cancelled and not last:
             work.close()
@@ -82,13 +90,14 @@ class Errand:
             return
 
         def end(task: "Task[None]") -> None:
-            self._task = None
+            self._task = self._begun = None
             # It was not even begun where the task was cancelled at once.
             work.close()
             if not outcome.done():
                 outcome.set_exception(_cancelled() if task.cancelled() else task.exception())
 
         task = self._loop.create_task(_contained(work, outcome), context=self._context)
+        self._begun = outcome
         self._task = None if last else task
         task.add_done_callback(end)
 
