@@ -1,6 +1,7 @@
 """The portable subset of regular expressions: what it takes, what it refuses, and what matches."""
 
 import re
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from dataflow.errors import InvalidValue
 from dataflow.filters.regex import MAX_LENGTH, parse, read, render
-from dataflow.sqlite.automaton import STEPS_KEPT, Automaton
+from dataflow.sqlite.automaton import PLACES_KEPT, STEPS_KEPT, Automaton, State
 from dataflow.testing.strategies.filters import TEXTS, regex_patterns
 
 
@@ -133,3 +134,25 @@ def test_an_automaton_forgets_rather_than_grow() -> None:
     assert automaton.search(text + "y")
     assert not automaton.search(text + "z")
     assert sum(len(state.steps) for state in automaton._known.values()) <= STEPS_KEPT
+
+
+@pytest.mark.parametrize(("repeats", "length"), [(16, 45_000), (250, 2_500)])
+def test_an_automaton_lets_go_of_what_it_forgets(repeats: int, length: int) -> None:
+    # Nearly every character of this text leads to a state of its own, the more of them the longer the text is.
+    automaton = Automaton(parse(f"a[ab]{{{repeats}}}c"))
+    draw = Random(1)
+    assert not automaton.search("".join(draw.choice("ab") for _ in range(length)))
+    kept = reachable(automaton)
+    assert len(kept) <= STEPS_KEPT + 2
+    assert sum(len(state.places) for state in kept) <= PLACES_KEPT + 3 * repeats
+
+
+def reachable(automaton: Automaton) -> set[State]:
+    """The states that stay in memory with the automaton."""
+    kept = {automaton._first}
+    open = [automaton._first, *automaton._known.values()]
+    while open:
+        state = open.pop()
+        kept.add(state)
+        open += [following for following in state.steps.values() if following not in kept]
+    return kept

@@ -13,6 +13,7 @@ __all__ = ["Automaton", "found"]
 
 PATTERNS_KEPT: Final = 128
 STEPS_KEPT: Final = 20_000
+PLACES_KEPT: Final = 200_000  # some ten megabytes, in as many states as it may be
 
 
 class One(NamedTuple):
@@ -69,7 +70,8 @@ class Automaton:
         self._places: list[Place] = [Goal()]
         self._entry = self._built(tree, 0)
         self._known: dict[frozenset[int], State] = {}
-        self._kept = 0
+        self._steps_kept = 0
+        self._places_kept = 0
         anywhere = self._closure({self._entry}, at_start=False, at_end=True)
         self._restarts = 0 in anywhere or self._any_takes_a_character(anywhere)
         self._first = self._state({self._entry}, at_start=True)
@@ -91,12 +93,17 @@ class Automaton:
             if isinstance(place, One) and any(low <= code <= high for low, high in place.ranges):
                 reached.add(place.then)
         following = self._state(reached, at_start=False)
-        if self._kept >= STEPS_KEPT:
-            self._known, self._kept = {}, 0
+        if self._steps_kept >= STEPS_KEPT or self._places_kept >= PLACES_KEPT:
+            self._forget()
             state.steps = {}
-        self._kept += 1
+        self._steps_kept += 1
         state.steps[character] = following
         return following
+
+    def _forget(self) -> None:
+        """Let go of all states but the first, whose steps would otherwise hold on to the others."""
+        self._known, self._steps_kept, self._places_kept = {}, 0, 0
+        self._first.steps = {}
 
     def _state(self, reached: set[int], *, at_start: bool) -> State:
         places = self._closure(reached, at_start, at_end=False)
@@ -107,6 +114,7 @@ class Automaton:
             known = State(places, dead, 0 in places, matched_at_end)
             if not at_start:
                 self._known[places] = known
+                self._places_kept += len(places)
         return known
 
     def _closure(self, reached: set[int], at_start: bool, at_end: bool) -> frozenset[int]:
