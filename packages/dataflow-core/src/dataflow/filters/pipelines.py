@@ -108,6 +108,8 @@ def _number(number: object, smallest: int, where: str) -> int:
 def _read_count(model: Model, specification: object, where: str) -> Read:
     """As MongoDB defines it: a group of all, without its ``_id``."""
     name = to_output_name(specification, where)
+    if name == ID:
+        raise InvalidValue(f"{where}: {ID} is the name of what a group is grouped by; take another one")
     return Read((Group((), (Accumulator(name, "count"),)), Project(((name, name),))))
 
 

@@ -594,6 +594,7 @@ class AggregationTests:
             ([{"$limit": True}], "expected int, got bool"),
             ([{"$limit": "1"}], "expected int, got str"),
             ([{"$skip": -1}], "must be 0 or greater"),
+            ([{"$count": "_id"}], "_id is the name of what a group is grouped by"),
             ([{"$skip": 2**63}], "64 bits"),
             ([{"$sort": {}}], "expected a dict such as"),
             ([{"$sort": {"amount": "asc"}}], "1 means ascending"),
