@@ -445,6 +445,25 @@ def test_a_filter_nested_without_end_is_refused() -> None:
             read_filter(MODEL, document, "filter")
 
 
+def test_a_filter_of_very_many_conditions_is_refused() -> None:
+    member: dict[str, Any] = {"text": None}
+    nested: dict[str, Any] = {"$or": [{"text": None}, {"text": "a"}]}
+    doubled: dict[str, Any] = {"text": None}
+    for _ in range(40):
+        doubled = {"$and": [doubled, doubled]}
+    read_filter(MODEL, {"$or": [member] * 10_000}, "filter")
+    for document in (
+        {"$or": [{"whole": 1}] * 10_001},
+        {"$or": [member] * 10_001},
+        {"$nor": [member] * 10_000, "whole": {"$exists": True}},
+        {"$and": [nested] * 5_001},
+        {f"extra.{number}": None for number in range(10_001)},
+        doubled,
+    ):
+        with pytest.raises(InvalidValue, match="more than 10000 conditions"):
+            read_filter(MODEL, document, "filter")
+
+
 def test_the_shape_holds_no_value_and_does_not_grow_with_a_list() -> None:
     one = read_filter(MODEL, {"text": {"$in": ["a"]}, "whole": {"$gt": 1}}, "filter")
     more = read_filter(MODEL, {"text": {"$in": ["b", "c", "d"]}, "whole": {"$gt": 2}}, "filter")

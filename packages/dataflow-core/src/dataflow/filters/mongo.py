@@ -4,17 +4,18 @@ Logic has two values as in MongoDB: ``{"x": None}`` finds nulls, and ``$ne``, ``
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from dataflow.errors import InvalidValue, UnknownName
 from dataflow.filters.operators import OPERATORS, equal, regex
 from dataflow.filters.targets import Target, find_target
 from dataflow.model.schema import Model
-from dataflow.statements import EVERYTHING, Where, all_of, any_of
+from dataflow.statements import EVERYTHING, Shape, Where, all_of, any_of
 
 __all__ = ["read_filter"]
 
 MAX_DEPTH = 50
-MAX_VALUES = 10_000
+MAX_CONDITIONS = 10_000
 LOGICAL = ("$and", "$or", "$nor", "$not")
 
 
@@ -27,10 +28,7 @@ def read_filter(model: Model, document: object, where: str) -> Where:
     :raises UnknownName: for a field or an operator that does not exist.
     :raises InvalidValue: for a value of the wrong type.
     """
-    result = _read_document(model, document, where, 0)
-    if len(result.values) > MAX_VALUES:
-        raise InvalidValue(f"{where}: more than {MAX_VALUES} conditions; one $in takes any number of values")
-    return result
+    return _read_document(model, document, where, 0)
 
 
 def _read_document(model: Model, document: object, where: str, depth: int) -> Where:
@@ -48,6 +46,7 @@ def _read_document(model: Model, document: object, where: str, depth: int) -> Wh
             parts.append(_read_logical(model, name, value, where, depth + 1))
         else:
             parts.append(_read_field(find_target(model, name, where), value, depth + 1))
+    _refuse_too_many(parts, where)
     return all_of(parts)
 
 
@@ -59,10 +58,26 @@ def _read_logical(model: Model, operator: str, value: object, where: str, depth:
     if isinstance(value, str | bytes) or not isinstance(value, Sequence) or not value:
         raise InvalidValue(f"{where}: {operator} needs a list of at least one filter")
     parts = [_read_document(model, part, where, depth) for part in value]
+    _refuse_too_many(parts, where)
     if operator == "$and":
         return all_of(parts)
     either = any_of(parts)
     return ~either if operator == "$nor" else either
+
+
+def _refuse_too_many(parts: Sequence[Where], where: str) -> None:
+    """Refuse more conditions than a database takes, those on nulls among them, which bind no value."""
+    if len(parts) > 1 and sum(_size(part.shape) for part in parts) > MAX_CONDITIONS:
+        raise InvalidValue(
+            f"{where}: more than {MAX_CONDITIONS} conditions; one $in takes any number of values"
+        )
+
+
+def _size(shape: Shape) -> int:
+    """The number of conditions on single fields."""
+    if shape and shape[0] in ("and", "or", "not"):
+        return sum(_size(cast("Shape", part)) for part in shape[1:])
+    return 1
 
 
 def _read_field(target: Target, value: object, depth: int) -> Where:
