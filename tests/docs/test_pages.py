@@ -156,6 +156,12 @@ def test_every_page_is_listed_in_the_index() -> None:
     ]
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text()
+    pages = [page.name for page in PAGES if page.parent.name == "docs"]
+    assert [name for name in pages if f"(docs/{name})" not in readme] == ["index.md"]
+
+
 def test_every_hook_is_documented_with_its_arguments() -> None:
     documented = re.findall(
         r"^## `?(dataflow_\w+\(.*\))`?$", (ROOT / "docs/hooks.md").read_text(), re.MULTILINE
