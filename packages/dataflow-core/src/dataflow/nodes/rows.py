@@ -11,6 +11,7 @@ from dataflow.filters.selector import Comparison, parse_selector
 from dataflow.model.schema import Model, ModelField
 from dataflow.nodes.contract import Output
 from dataflow.statements import EVERYTHING, Shape, Where, compare, equals
+from dataflow.types import Kind
 
 __all__ = ["ModelNode", "RowSelector", "Selection", "key_names"]
 
@@ -149,10 +150,12 @@ class RowSelector:
         return selection
 
     def _comparison(self, field: ModelField, operator: str, value: object) -> Where:
-        if operator == "$eq":
+        is_document = field.type.kind is Kind.JSON and value is not None
+        if operator == "$eq" and not is_document:
             return equals(field.name, field.coerce(value))
-        if value is None:
-            return read_filter(self._model, {field.name: {operator: None}}, f"{self._name} conditions")
+        if value is None or is_document:
+            # Which says what cannot be compared.
+            return read_filter(self._model, {field.name: {operator: value}}, f"{self._name} conditions")
         coerced = field.coerce(value)
         return ~equals(field.name, coerced) if operator == "$ne" else compare(field.name, operator, coerced)
 

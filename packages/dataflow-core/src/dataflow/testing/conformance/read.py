@@ -110,6 +110,29 @@ class ReadTests:
         with pytest.raises(error, match=message):
             db.run_sync(db.nodes.UserReadNode(**selector))
 
+    def test_no_selector_compares_a_whole_document(self, db: DataFlow) -> None:
+        @db.model
+        class Page:
+            data: dict[str, int] | None
+
+        nodes = db.nodes
+        db.run_sync(nodes.PageCreateNode(data={"a": 1, "b": 2}))
+        document = {"b": 2, "a": 1}
+        for node in (
+            nodes.PageReadNode(data=document),
+            nodes.PageReadNode(conditions="data = :x", x=document),
+            nodes.PageReadNode(conditions="data != :x", x=document),
+            nodes.PageReadNode(conditions="data > :x", x=document),
+            nodes.PageUpdateNode(data=document, updates={"data": None}),
+            nodes.PageDeleteNode(data=document),
+            nodes.PageListNode(data=document),
+        ):
+            with pytest.raises(InvalidValue, match="does not compare whole JSON documents"):
+                db.run_sync(node)
+        assert db.run_sync(nodes.PageReadNode(conditions="data != :x", x=None))["id"] == 1
+        assert db.run_sync(nodes.PageReadNode(data=None))["found"] is False
+        assert db.run_sync(nodes.PageListNode(data=None))["count"] == 0
+
     def test_the_name_of_the_key_is_no_selector_where_it_is_a_field_of_its_own(self, db: DataFlow) -> None:
         @db.model
         class User:
