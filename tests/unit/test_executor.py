@@ -30,6 +30,7 @@ from dataflow.statements import (
     Update,
     UpdateMany,
     UpsertMany,
+    any_of,
     equals,
 )
 from dataflow.url import DatabaseURL
@@ -212,6 +213,17 @@ def test_an_observer_sees_a_statement_that_failed(connection: SQLiteConnection) 
     with pytest.raises(QueryError):
         step(executor.raw(connection, Raw("SELECT * FROM nowhere", {})))
     assert isinstance(watcher.seen[1][3], QueryError)
+
+
+def test_the_sql_of_very_many_values_is_not_kept(connection: SQLiteConnection) -> None:
+    executor = Executor(DIALECT)
+    very_many = any_of([equals("text", str(number)) for number in range(500)])
+    step(executor.records(connection, Select(MODEL, very_many)))
+    step(executor.affected(connection, Delete(MODEL, very_many, returning=False)))
+    step(step(executor.open_cursor(connection, Select(MODEL, very_many))).close())
+    assert executor.compiled.cache_info().currsize == 0
+    step(executor.records(connection, Select(MODEL, equals("text", "first"))))
+    assert executor.compiled.cache_info().currsize == 1
 
 
 def test_an_observer_sees_what_the_interceptors_made(connection: SQLiteConnection) -> None:

@@ -128,8 +128,9 @@ class Executor:
         """Begin to read rows that are too many to have at once."""
         if self._interceptors[statement.model]:
             statement = cast("Select", self.rewritten(statement))
-        compiled = self.compiled(statement.shape)
-        bind, values = compiled.bind, statement.values
+        values = statement.values
+        compiled = (self.compiled if len(values) < MANY_VALUES else self.compile_once)(statement.shape)
+        bind = compiled.bind
         work = connection.open_cursor(compiled.sql, values if bind is None else bind(values))
         return RecordCursor(await self._observed(work, statement, compiled.sql), compiled, statement.model)
 
