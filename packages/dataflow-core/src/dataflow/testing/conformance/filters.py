@@ -265,6 +265,7 @@ class FilterTests:
             ({"data.a": float("nan")}, InvalidValue, "NaN"),
             ({"data.a": 2**63}, InvalidValue, "out of range"),
             ({"data.a\0": 1}, InvalidValue, "NUL"),
+            ({"data" + ".a" * 101: 1}, InvalidValue, "more than 100 steps"),
             ({"data.a\ud800": 1}, InvalidValue, "surrogate"),
             (
                 {"text.a": "canary"},
@@ -282,6 +283,9 @@ class FilterTests:
             ({"text": {"$regex": "canary", "$options": "m"}}, InvalidValue, r"\$options knows \"i\" only"),
             ({"text": {"$options": "i"}}, InvalidValue, r"\$options belongs beside a \$regex"),
             ({"text": {"$like": "canary\\"}}, InvalidValue, r"ends with a single \\"),
+            ({"text": {"$like": "a" * 10_001}}, InvalidValue, "more than 10000 characters"),
+            ({"text": {"$ilike": "a" * 10_001}}, InvalidValue, "more than 10000 characters"),
+            ({"text": {"$contains": "%" * 5_000}}, InvalidValue, "more than 10000 characters"),
             ({"text": {"$contains": 5}}, InvalidValue, r"\$contains needs a str"),
             ({"text": {"$exists": 1}}, InvalidValue, r"\$exists needs True or False, got int"),
             ({"text": {"$between": ["canary"]}}, InvalidValue, r"\$between needs a list of two values"),
