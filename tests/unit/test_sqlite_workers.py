@@ -5,10 +5,11 @@ import gc
 import threading
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from dataflow.sqlite.workers import Workers, _Crew
+from dataflow.sqlite.workers import PATIENCE, Workers, _Crew
 
 
 def nothing() -> None:
@@ -213,6 +214,35 @@ def test_loops_of_several_threads_may_share_them(workers: Workers) -> None:
     for one in threads:
         one.join()
     assert found == ["dataflow-sqlite"] * 200
+
+
+def test_loops_that_take_turns_are_each_looked_after_once(workers: Workers) -> None:
+    timers: list[int] = []
+    both = threading.Barrier(2)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        later, count = loop.call_later, 0
+
+        def call_later(*arguments: Any, **options: Any) -> asyncio.TimerHandle:
+            nonlocal count
+            count += 1
+            return later(*arguments, **options)
+
+        loop.call_later = call_later  # type: ignore[method-assign, assignment]
+        both.wait(10)
+        began = loop.time()
+        for _ in range(300):
+            await asyncio.gather(*(workers.run(identity(), nothing, first=False) for _ in range(5)))
+        # One that looks in again and again, however many jobs there are.
+        timers.append(count - round((loop.time() - began) / PATIENCE))
+
+    threads = [threading.Thread(target=lambda: asyncio.run(main())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(timers) <= 2
 
 
 def test_a_finished_job_keeps_nothing_alive(workers: Workers) -> None:

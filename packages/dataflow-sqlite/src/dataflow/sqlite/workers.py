@@ -196,20 +196,24 @@ class _Crew:
         # One for each job, and at the end one that every thread hands on.
         self._calls: SimpleQueue[bool] = SimpleQueue()
         self._threads: list[Thread] = []
-        self._outbox: _Outbox | None = None
+        self._outboxes: dict[asyncio.AbstractEventLoop, _Outbox] = {}
         self._begun = 0
         self._add_thread(None)
 
     def put(self, job: _Job, loop: asyncio.AbstractEventLoop, *, first: bool) -> None:
         """Queue a job."""
-        outbox = self._outbox
-        if outbox is None or outbox.loop is not loop:
-            outbox = self._outbox = _Outbox(loop)
+        outbox = self._outboxes.get(loop) or self._open_outbox(loop)
         (self._jobs.appendleft if first else self._jobs.append)((job, outbox))
         self._calls.put(True)
         if not outbox.is_watched:
             outbox.is_watched = True
             loop.call_later(PATIENCE, self._watch, outbox, self._begun, 0)
+
+    def _open_outbox(self, loop: asyncio.AbstractEventLoop) -> _Outbox:
+        for other in tuple(self._outboxes):
+            if other.is_closed():
+                self._outboxes.pop(other, None)
+        return self._outboxes.setdefault(loop, _Outbox(loop))
 
     def dismiss(self) -> None:
         """Let every thread end when nothing is left to do."""
