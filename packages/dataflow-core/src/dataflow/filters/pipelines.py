@@ -22,6 +22,7 @@ from dataflow.types import GREATEST_INTEGER
 __all__ = ["read_pipeline"]
 
 MAX_STAGES = 50
+MAX_VALUES = 10_000  # of all stages together, as they are one statement
 
 
 class Read(NamedTuple):
@@ -55,6 +56,8 @@ def read_pipeline(model: Model, document: object, where: str) -> Pipeline:
         before, bound = _read_stage(model, item, f"{where}, stage {number}")
         stages += before
         values += bound
+        if len(values) > MAX_VALUES:
+            raise InvalidValue(f"{where}: more than {MAX_VALUES} values; one $in takes any number of values")
     return Pipeline(tuple(stages), tuple(values))
 
 

@@ -590,6 +590,7 @@ class AggregationTests:
             ([{"$limit": 1, "$skip": 1}], "a stage is a dict with one key"),
             (["$limit"], "a stage is a dict with one key"),
             ([{"$limit": 1}] * 51, "more than 50 stages"),
+            ([{"$match": {"$or": [{"amount": 1}] * 5_001}}] * 2, "more than 10000 values"),
             ([{"$project": {f"field{number}": 1 for number in range(501)}}], "more than 500 fields"),
             ([{"$limit": 0}], "must be 1 or greater"),
             ([{"$limit": True}], "expected int, got bool"),
