@@ -449,7 +449,7 @@ def test_a_filter_of_very_many_conditions_is_refused() -> None:
     member: dict[str, Any] = {"text": None}
     nested: dict[str, Any] = {"$or": [{"text": None}, {"text": "a"}]}
     doubled: dict[str, Any] = {"text": None}
-    for _ in range(40):
+    for _ in range(20):
         doubled = {"$and": [doubled, doubled]}
     read_filter(MODEL, {"$or": [member] * 10_000}, "filter")
     for document in (

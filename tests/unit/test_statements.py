@@ -54,7 +54,9 @@ NAME = equals("name", "Ann")
         (NAME & EVERYTHING, NAME.shape, NAME.values),
         (EVERYTHING | NAME, (), ()),
         (NAME | EVERYTHING, (), ()),
-        (~EVERYTHING, ("not", ()), ()),
+        (~EVERYTHING, ("or",), ()),
+        (~NOTHING, (), ()),
+        (~~NAME, ("$eq", "name"), ("Ann",)),
         (NAME | NOTHING, ("or", ("$eq", "name")), ("Ann",)),
     ],
 )

@@ -12,7 +12,7 @@ with what is asked, never with how much: it is the key under which the compiled 
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 from dataflow.model.field import Index, OnDelete
 from dataflow.model.schema import Model, ModelField
@@ -68,6 +68,13 @@ class Where(NamedTuple):
         return any_of((self, other))
 
     def __invert__(self) -> "Where":
+        # What every row meets must show as that, however it was written.
+        if self.shape == NOTHING.shape:
+            return EVERYTHING
+        if not self.shape:
+            return NOTHING
+        if self.shape[0] == "not":
+            return Where(cast("Shape", self.shape[1]), self.values)
         return Where(("not", self.shape), self.values)
 
 

@@ -14,7 +14,7 @@ from dataflow.statements import EVERYTHING, Shape, Where, all_of, any_of
 
 __all__ = ["read_filter"]
 
-MAX_DEPTH = 50
+MAX_DEPTH = 30
 MAX_CONDITIONS = 10_000
 LOGICAL = ("$and", "$or", "$nor", "$not")
 

@@ -41,6 +41,8 @@ class BulkDeleteTests:
             ({"confirmed": True}, MissingValue, "needs a filter"),
             ({"filter": {}}, MissingValue, "confirmed=True"),
             ({"filter": {"$or": [{}]}}, MissingValue, "confirmed=True"),
+            ({"filter": {"id": {"$nin": []}}}, MissingValue, "confirmed=True"),
+            ({"filter": {"$nor": [{"$not": {}}]}}, MissingValue, "confirmed=True"),
             ({"filter": {}, "confirmed": "yes"}, InvalidValue, "expected a bool"),
             ({"filter": {"id": 1}, "soft_delete": True}, InvalidValue, "no soft deletion"),
             ({"filter": {"id": 1}, "soft_delete": None}, InvalidValue, "expected a bool"),

@@ -53,7 +53,7 @@ async def in_transaction(db: DataFlow, node: str, **parameters: Any) -> None:
 class DeleteTests:
     """Rows are deleted one by one."""
 
-    @pytest.mark.parametrize("conditions", [{"name": "Ann"}, {"id": {"$nin": []}}])
+    @pytest.mark.parametrize("conditions", [{"name": "Ann"}, {"id": {"$nin": [99]}}])
     def test_a_deletion_that_meets_several_rows_names_the_bulk_node_and_deletes_nothing(
         self, db: DataFlow, conditions: Mapping[str, Any]
     ) -> None:

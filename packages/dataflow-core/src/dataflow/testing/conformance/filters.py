@@ -242,6 +242,24 @@ class FilterTests:
         assert [row["id"] for row in records(db, {"data.n": {"$in": members}})] == [1, 2, 3, 5]
         assert [row["id"] for row in records(db, {"data.n": {"$nin": members}})] == [4]
 
+    def test_a_filter_as_deep_as_may_be_works(self, db: DataFlow) -> None:
+        @db.model
+        class Leaf:
+            number: int | None
+
+        db.run_sync(db.nodes.LeafBulkCreateNode(data=[{"number": 1}, {"number": None}]))
+        deepest: Document = {"number": 1}
+        for level in range(40):
+            filter = {"$or": [deepest, {"number": -1 - level}], "number": {"$not": {"$gt": 5}}}
+            try:
+                found = db.run_sync(db.nodes.LeafListNode(filter=filter))["records"]
+            except InvalidValue:
+                break
+            assert [leaf["number"] for leaf in found] == [1]
+            deepest = filter
+        else:
+            raise AssertionError("nothing bounds how deep a filter may be")
+
     def test_a_pattern_that_has_very_many_ways_to_match_ends(self, db: DataFlow) -> None:
         specimens(db)
         stored(db, [{**NULLS, "whole": 0, "word": "a" * 25}])

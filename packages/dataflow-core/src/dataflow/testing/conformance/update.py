@@ -80,7 +80,7 @@ class UpdateTests:
         assert db.run_sync(db.nodes.UserUpdateNode(id=1, updates={"id": 9}))["id"] == 9
         assert [row["id"] for row in people(db)] == [2, 3, 9]
 
-    @pytest.mark.parametrize("conditions", [{"name": "Ann"}, {"id": {"$nin": []}}, {"age": {"$ne": 7}}])
+    @pytest.mark.parametrize("conditions", [{"name": "Ann"}, {"id": {"$nin": [99]}}, {"age": {"$ne": 7}}])
     def test_an_update_that_meets_several_rows_names_the_bulk_node_and_changes_nothing(
         self, db: DataFlow, conditions: Mapping[str, Any]
     ) -> None:
