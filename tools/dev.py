@@ -93,6 +93,11 @@ def bench(arguments: Sequence[str]) -> NoReturn:
     become("bench", "-m", "benchmarks", *arguments)
 
 
+def mutants(arguments: Sequence[str]) -> NoReturn:
+    """put faults into the code and see whether a test notices: ./dev mutants --help"""
+    become("default", "tools/mutants.py", *arguments)
+
+
 def matrix(arguments: Sequence[str]) -> NoReturn:
     """run tox, every Python and database: ./dev matrix -e py311-unit,lowest"""
     environment("default")
@@ -101,7 +106,7 @@ def matrix(arguments: Sequence[str]) -> NoReturn:
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    command.__name__: command for command in (demo, test, check, fix, bench, matrix)
+    command.__name__: command for command in (demo, test, check, fix, bench, mutants, matrix)
 }
 
 
