@@ -95,7 +95,7 @@ def bench(arguments: Sequence[str]) -> NoReturn:
 
 def mutants(arguments: Sequence[str]) -> NoReturn:
     """put faults into the code and see whether a test notices: ./dev mutants --help"""
-    become("default", "tools/mutants.py", *arguments)
+    become("default", "-m", "tools.mutants", *arguments)
 
 
 def matrix(arguments: Sequence[str]) -> NoReturn:

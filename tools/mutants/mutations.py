@@ -202,7 +202,7 @@ class _Walk:
                     yield from self.block(child.body, place)
 
     def _test(self, node: ast.expr, place: _Place, *, forever: bool = False) -> Iterator[_Change]:
-        """What decides: always, never, and changes of its parts. Its opposite would be noticed by all who notice those."""
+        """What decides: always, never, and changes of its parts. Who notices both notices its opposite."""
         if not forever:
             yield _Change(node, "True", place)
         yield _Change(node, "False", place)
