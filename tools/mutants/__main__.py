@@ -55,10 +55,11 @@ PROMISED = 0.9
 class Run:
     """Tries faults, each until a test notices it."""
 
-    def __init__(self, tests: Tests, memory: Memory, crew: Crew) -> None:
+    def __init__(self, tests: Tests, memory: Memory, crew: Crew, patience: float) -> None:
         self._tests = tests
         self._memory = memory
         self._crew = crew
+        self._patience = patience
         self._left = 0
         self._survivors: list[tuple[Mutation, Sequence[str]]] = []
 
@@ -66,7 +67,7 @@ class Run:
         """Try each with some tests, then those that are left with all others."""
         self._left = len(faults)
         for fault in faults:
-            found = choose(fault, self._tests, self._memory.killers(fault))
+            found = choose(fault, self._tests, self._memory.killers(fault), self._patience)
             if found:
                 self._try(fault, *cut(found, self._tests.seconds))
             else:
@@ -121,6 +122,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=500, help="how many faults are drawn at random (500)")
     parser.add_argument("--seed", type=int, default=1, help="decides which are drawn (1)")
     parser.add_argument("--all", action="store_true", help="draw nothing, try all")
+    parser.add_argument(
+        "--patience", type=float, default=20, help="how many seconds of tests a fault has to pass (20)"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one for each core)")
     return parser.parse_args()
 
@@ -144,9 +148,9 @@ def main() -> int:
     files = [path for root, pattern in TARGETS for path in sorted(root.glob(pattern))]
     try:
         tests = tests_of(files, fingerprint, crew)
-        memory = Memory(fingerprint)
+        memory = Memory(fingerprint, asked.patience)
         unknown = [fault for fault in drawn if memory.get(fault) is None]
-        Run(tests, memory, crew).try_all(unknown)
+        Run(tests, memory, crew, asked.patience).try_all(unknown)
     except KeyboardInterrupt:
         print("interrupted; the next run goes on from here")
         return 130

@@ -16,9 +16,9 @@ __all__ = ["Memory", "digest_of_tests"]
 class Memory:
     """The outcomes of earlier runs."""
 
-    def __init__(self, tests: str) -> None:
+    def __init__(self, tests: str, patience: float) -> None:
         self._file = KEPT / "outcomes.json"
-        self._tests = tests
+        self._tests = f"{tests}, {patience:g} s"
         self._modules: dict[Path, str] = {}
         self._known: dict[str, dict[str, str]] = {}
         if self._file.exists():

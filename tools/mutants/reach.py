@@ -3,8 +3,10 @@
 import pickle
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +21,8 @@ __all__ = ["Tests", "choose", "cut", "tests_of"]
 TESTS = (
     "tests/unit",
     "tests/sqlite",
+    "tests/conformance/test_sqlite.py",
+    "tests/integration/test_bulk_faults.py",
     "tests/integration/test_interceptors.py",
     "tests/integration/test_optimistic_lock.py",
     # The benchmarks reach everything, slowly, and their tests look at little.
@@ -27,7 +31,6 @@ TESTS = (
 
 # Tests in these many seconds are tried first; most faults are noticed by then.
 FIRST_SECONDS = 3.0
-FIRST_FILES = 8
 
 
 class Tests(NamedTuple):
@@ -35,10 +38,12 @@ class Tests(NamedTuple):
 
     :param seconds: how long each took.
     :param reached: for each file of the sources, and each of its lines, the tests that ran it.
+    :param lines: how many lines each test reached.
     """
 
     seconds: Mapping[str, float]
     reached: Mapping[str, Mapping[int, frozenset[str]]]
+    lines: Mapping[str, int]
 
 
 def tests_of(files: Sequence[Path], fingerprint: str, crew: Crew) -> Tests:
@@ -48,22 +53,22 @@ def tests_of(files: Sequence[Path], fingerprint: str, crew: Crew) -> Tests:
         noted, tests = pickle.loads(note.read_bytes())
         if noted == (fingerprint, list(files)):
             return Tests(*tests)
-    print(
-        "the tests run twice without a fault, to see which of them reach what, and that they pass", flush=True
-    )
+    print("the tests run, to see which of them reach what", flush=True)
     began = time.monotonic()
     tests = crew.ask(partial(run_tests, files), 3600)
     if not isinstance(tests, Tests):
         raise SystemExit(f"{tests}\nmutants: the tests fail even without a fault; see ./dev test")
-    # In the order and by the means of a trial, with a module that is loaded from its own text.
-    unchanged = Mutation(files[0], "none", range(0), False, files[0].read_bytes())
-    outcome = crew.ask(
-        partial(try_fault, unchanged, sorted(tests.seconds, key=tests.seconds.__getitem__), 300), 3600
-    )
-    if outcome != Outcome("survived"):
-        raise SystemExit(f"mutants: a trial without a fault ends with {outcome}; it must survive")
     print(f"{len(tests.seconds)} tests in {time.monotonic() - began:.0f} s", flush=True)
-    note.write_bytes(pickle.dumps(((fingerprint, list(files)), tuple(tests))))
+
+    def passed(outcome: object) -> None:
+        if outcome != Outcome("survived"):
+            raise SystemExit(f"mutants: a trial without a fault must survive, and ends with {outcome}")
+        note.write_bytes(pickle.dumps(((fingerprint, list(files)), tuple(tests))))
+
+    # Meanwhile they run once more, in the order and by the means of a trial, with a module in its own words.
+    unchanged = Mutation(files[0], "none", range(0), False, files[0].read_bytes())
+    ordered = sorted(tests.seconds, key=tests.seconds.__getitem__)
+    crew.start(partial(try_fault, unchanged, ordered, 300), 3600, passed)
     return tests
 
 
@@ -102,7 +107,8 @@ class _Reached:
             file: {line: frozenset(tests) - {""} for line, tests in data.contexts_by_lineno(file).items()}
             for file in data.measured_files()
         }
-        return Tests(self._seconds, reached)
+        lines = Counter(test for file in reached.values() for names in file.values() for test in names)
+        return Tests(self._seconds, reached, lines)
 
 
 def forget_cached() -> None:
@@ -114,24 +120,33 @@ def forget_cached() -> None:
                     value.cache_clear()
 
 
-def choose(mutation: Mutation, tests: Tests, killers: Sequence[str]) -> list[str]:
-    """The tests that reach a fault, those first that are likely to notice it, then the quick ones.
+def choose(mutation: Mutation, tests: Tests, killers: Sequence[str], patience: float) -> list[str]:
+    """The tests that reach a fault, as many as can run in so many seconds: those first that are likely to notice it.
 
-    What runs at the import of a module concerns all tests that run anything of it.
+    These are the ones that noticed others nearby, and then those of which most is about the same module, for the time
+    that they take. What runs at the import of a module concerns all tests that run anything of it.
     """
     reached = tests.reached.get(str(mutation.path), {})
     lines = mutation.lines if mutation.in_function else reached.keys()
     found = {test for line in lines for test in reached.get(line, ())}
+    within = Counter(test for names in reached.values() for test in names)
+    value = {test: within[test] / tests.lines[test] / (0.05 + tests.seconds[test]) for test in found}
     likely = [test for test in dict.fromkeys(killers) if test in found]
-    return likely + sorted(found.difference(likely), key=lambda test: (tests.seconds[test], test))
+    others = sorted(found.difference(likely), key=lambda test: (-value[test], test))
+    return _within([*likely, *others], tests.seconds, patience)
 
 
 def cut(tests: Sequence[str], seconds: Mapping[str, float]) -> tuple[Sequence[str], Sequence[str]]:
     """The tests that are tried first, and the rest."""
-    total, files = 0.0, set[str]()
-    for place, test in enumerate(tests):
-        total += seconds[test]
-        files.add(test.partition("::")[0])
-        if place and (total > FIRST_SECONDS or len(files) > FIRST_FILES):
-            return tests[:place], tests[place:]
-    return tests, ()
+    first = _within(tests, seconds, FIRST_SECONDS)
+    return first, tests[len(first) :]
+
+
+def _within(tests: Sequence[str], seconds: Mapping[str, float], limit: float) -> list[str]:
+    """As many of the tests, one at least, as the time allows."""
+    sums = accumulate(seconds[test] for test in tests)
+    return [
+        test
+        for place, (test, total) in enumerate(zip(tests, sums, strict=True))
+        if not place or total <= limit
+    ]

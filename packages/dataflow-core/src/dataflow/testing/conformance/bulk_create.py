@@ -1,6 +1,6 @@
 """The BulkCreateNode: rows of all shapes from all kinds of sources, all or nothing, or all that are good."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
@@ -223,17 +223,20 @@ class BulkCreateTests:
     # ------------------------------------------------------------------ sources
 
     @pytest.mark.parametrize(
-        "data",
+        "make",
         [
-            tuple(numbered(25)),
-            numbered(25),
-            iter(list(numbered(25))),
-            {number: row for number, row in enumerate(numbered(25))}.values(),
-            map(MappingProxyType, numbered(25)),
+            tuple,
+            iter,
+            lambda rows: iter(list(rows)),
+            lambda rows: dict(enumerate(rows)).values(),
+            lambda rows: map(MappingProxyType, rows),
         ],
         ids=["tuple", "generator", "iterator", "values", "mappings"],
     )
-    def test_whatever_can_be_iterated_is_stored(self, users: DataFlow, data: object) -> None:
+    def test_whatever_can_be_iterated_is_stored(
+        self, users: DataFlow, make: Callable[[Iterable[dict[str, Any]]], object]
+    ) -> None:
+        data = make(numbered(25))
         output = users.run_sync(users.nodes.UserBulkCreateNode(data=data, batch_size=10))
         assert output == {"inserted": 25, "failed": [], "batches": 3, "result": 25}
         assert names(users) == [str(number) for number in range(25)]
