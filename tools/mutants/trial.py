@@ -11,7 +11,7 @@ import pytest
 
 from tools.mutants.mutations import Mutation
 
-__all__ = ["Outcome", "pytest_of", "try_fault"]
+__all__ = ["Outcome", "failing", "pytest_of", "try_fault"]
 
 
 class Outcome(NamedTuple):
@@ -23,20 +23,31 @@ class Outcome(NamedTuple):
 
 def try_fault(mutation: Mutation, tests: Sequence[str], timeout: float, folder: str) -> Outcome:
     """Whether one of the tests fails."""
-    sys.meta_path.insert(0, _Finder(mutation))
     chosen = _Chosen(tests)
-    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
-    try:
-        code = pytest_of(files, folder, timeout, chosen)
-    except Exception:  # a plugin of pytest that imports DataFlow
-        return chosen.failed
+    code = _run(mutation, chosen, "-x", timeout=timeout, folder=folder)
     unnoticed = code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     return Outcome("survived") if unnoticed else chosen.failed
 
 
+def failing(mutation: Mutation, tests: Sequence[str], timeout: float, folder: str) -> list[str] | int:
+    """All of the tests that fail, or how pytest ended where it did not come to that."""
+    chosen = _Chosen(tests)
+    code = _run(mutation, chosen, timeout=timeout, folder=folder)
+    return chosen.all_failed if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) else code
+
+
+def _run(mutation: Mutation, chosen: "_Chosen", *arguments: str, timeout: float, folder: str) -> int:
+    sys.meta_path.insert(0, _Finder(mutation))
+    files = dict.fromkeys(test.partition("::")[0] for test in chosen.places)
+    try:
+        return pytest_of([*arguments, *files], folder, timeout, chosen)
+    except Exception:  # a plugin of pytest that imports DataFlow
+        return int(pytest.ExitCode.INTERNAL_ERROR)
+
+
 def pytest_of(arguments: Sequence[str], folder: str, timeout: float, plugin: object) -> int:
     """Run pytest in this process, as far as possible in the same way each time."""
-    ours = ["-q", "-x", "--tb=no", "--no-header", "-n0", "-o", f"cache_dir={folder}/cache"]
+    ours = ["-q", "--tb=no", "--no-header", "-n0", "-o", f"cache_dir={folder}/cache"]
     ours += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what was imported before the fork
     ours += [f"--basetemp={folder}/tests", f"--timeout={timeout:.0f}", "--hypothesis-seed=0"]
     return int(pytest.main([*ours, *arguments], plugins=[plugin]))
@@ -46,17 +57,19 @@ class _Chosen:
     """Of the tests that pytest finds, runs those that were chosen, in the order of the choice."""
 
     def __init__(self, tests: Sequence[str]) -> None:
-        self._places = {test: place for place, test in enumerate(tests)}
+        self.places = {test: place for place, test in enumerate(tests)}
         self.failed = Outcome("killed", "the import")
+        self.all_failed: list[str] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        chosen = [item for item in items if item.nodeid in self._places]
-        items[:] = sorted(chosen, key=lambda item: self._places[item.nodeid])
+        chosen = [item for item in items if item.nodeid in self.places]
+        items[:] = sorted(chosen, key=lambda item: self.places[item.nodeid])
 
     def pytest_exception_interact(self, node: pytest.Item, call: pytest.CallInfo[None]) -> None:
         late = call.excinfo is not None and str(call.excinfo.value).startswith("Timeout ")
         self.failed = Outcome("timed out" if late else "killed", node.nodeid)
+        self.all_failed.append(node.nodeid)
 
 
 class _Faulty(SourceFileLoader):
