@@ -142,6 +142,10 @@ def test_every_type_can_be_bound(users: DataFlow, value: object, stored: object)
         ("DETACH y", {}, ValidationError, "not allowed"),
         ("PRAGMA foreign_keys = OFF", {}, ValidationError, "not allowed"),
         ("VACUUM", {}, ValidationError, "not allowed"),
+        *(
+            (f"{word} x", {}, ValidationError, f"{word.upper()} is not allowed")
+            for word in ("abort", "copy", "lock", "prepare", "reset", "set", "start", "unlock", "use")
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_any_sql(

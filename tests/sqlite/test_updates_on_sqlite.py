@@ -45,6 +45,18 @@ def test_what_is_infinite_may_stay_so_but_nothing_becomes_no_number(
     assert db.run_sync(db.nodes.ReadingReadNode(id=1))["value"] == expected
 
 
+def test_what_is_the_same_for_all_rows_of_a_list_is_stored_as_it_is_everywhere(db: DataFlow) -> None:
+    @db.model
+    class Item:
+        number: int
+
+    db.run_sync(db.nodes.ItemCreateNode(number=1))
+    db.run_sync(db.nodes.ItemBulkUpdateNode(data=[{"id": 1, "number": 2}]))
+    [row] = db.run_sync(db.nodes.SQLNode(sql="SELECT number, created_at, updated_at FROM items"))["records"]
+    assert row["number"] == 2
+    assert len(row["updated_at"]) == len(row["created_at"]) == len("2024-01-02 03:04:05.000006")
+
+
 def test_the_rows_of_a_list_are_found_by_their_key(db: DataFlow) -> None:
     @db.model
     class Item:

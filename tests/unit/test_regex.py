@@ -34,6 +34,11 @@ def test_the_automaton_finds_what_pythons_engine_finds(pattern: str, texts: list
     [
         ("a.c", False, "a[^\\n]c"),
         ("\\d+", False, "[0-9]+"),
+        ("\\s", False, "[\\t-\\r ]"),
+        ("[a-a]", False, "a"),
+        ("X", False, "X"),
+        ("[[]", False, "\\["),
+        ("[[a]", False, "[\\[a]"),
         ("(?:ab)*?c", False, "(?:ab)*c"),
         ("a|", False, "a|(?:)"),
         ("[a-c\\d]", False, "[0-9a-c]"),
@@ -56,6 +61,8 @@ def test_a_pattern_has_one_canonical_form(pattern: str, fold: bool, canonical: s
         ("^Joh?n", "Jo", "rest"),
         ("^Jo(hn)", "Jo", "rest"),
         ("^a\\.b[c]", "a.bc", "any"),
+        ("^a[bc]d", "a", "rest"),
+        ("^a[b-e]d", "a", "rest"),
         ("^a|b", "", "rest"),
         ("(^a)", "a", "any"),
         ("(^)+a", "", "rest"),
@@ -126,6 +133,11 @@ def test_no_pattern_needs_more_than_a_moment(pattern: str) -> None:
     automaton = Automaton(parse(pattern))
     assert not automaton.search("a" * 20_000)
     assert automaton.search("a" * 20_000 + "b")
+
+
+def test_the_end_is_found_though_nothing_else_can_be() -> None:
+    assert Automaton(parse("^a|$")).search("bb")
+    assert not Automaton(parse("^a|^$")).search("bb")
 
 
 def test_an_automaton_forgets_rather_than_grow() -> None:

@@ -191,3 +191,10 @@ def test_any_text_is_read_or_refused_before_any_sql(text: str) -> None:
 def test_a_name_of_python_needs_no_quotes(name: str) -> None:
     assert name.isidentifier()
     assert parse_selector(f"{name} = :a") == parse_selector(f'"{name}" = :a')
+
+
+def test_a_text_may_have_two_thousand_characters() -> None:
+    text = "a = :a".ljust(2000)
+    assert len(parse_selector(text)) == 1
+    with pytest.raises(InvalidValue, match="longer than 2000 characters"):
+        parse_selector(f"{text} ")

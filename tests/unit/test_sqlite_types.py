@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from time import tzset
 from typing import Any
 from uuid import UUID
 
@@ -102,6 +103,27 @@ def test_moments_of_other_programs_are_read_in_utc(stored: str) -> None:
     assert moment.tzinfo is UTC
 
 
+def test_a_day_of_other_programs_is_its_first_moment_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = codec(column_type(datetime)).decode
+    assert decode is not None
+    try:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("TZ", "Asia/Tokyo")
+            tzset()
+            moment = decode("2024-01-02")
+    finally:
+        tzset()
+    assert repr(moment) == repr(datetime(2024, 1, 2, tzinfo=UTC))
+
+
+def test_a_document_of_other_programs_may_have_spaces_around_it_and_nothing_else() -> None:
+    decode = codec(column_type(dict)).decode
+    assert decode is not None
+    assert decode(' {"a": 1} ') == decode('{"a": 1} ') == {"a": 1}
+    with pytest.raises(ValueError, match="Extra data"):
+        decode('{"a": 1} {}')
+
+
 class Color(Enum):
     RED = "red"
 
@@ -178,6 +200,7 @@ def test_a_column_that_was_made_for_a_kind_holds_it(kind: Kind) -> None:
         ("TIMESTAMP", Kind.DATETIME, True),
         ("BLOB", Kind.TEXT, False),
         ("", Kind.TEXT, True),
+        *(("NUMERIC", kind, kind not in (Kind.TEXT, Kind.BINARY)) for kind in Kind),
     ],
 )
 def test_columns_of_other_programs_hold_what_they_can(declared: str, kind: Kind, holds: bool) -> None:

@@ -36,6 +36,39 @@ def only_problem(builder: WorkflowBuilder) -> str:
     return problem
 
 
+def test_what_is_known_is_checked_though_the_rest_is_connected(db: DataFlow) -> None:
+    builder = WorkflowBuilder(db)
+    builder.add_node("OrderListNode", "all")
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("OrderCreateNode", {"customer": "Ann", "total": "x"}),
+        ("OrderReadNode", {"conditions": "total = :total AND status = :status", "total": "x"}),
+        ("OrderReadNode", {"conditions": {"total": "x"}}),
+        ("OrderUpdateNode", {"id": 1, "total": "x"}),
+        ("OrderUpdateNode", {"id": 1, "updates": {"total": "x"}}),
+        ("OrderUpdateNode", {"id": "x"}),
+        ("OrderDeleteNode", {"conditions": "total > :total AND status = :status", "total": "x"}),
+        ("OrderListNode", {"filter": {"total": "x"}}),
+        ("OrderBulkCreateNode", {"data": [{"customer": "Ann", "total": "x"}]}),
+        ("OrderBulkCreateNode", {"data": [], "total": "x"}),
+        ("OrderBulkUpdateNode", {"filter": {"total": "x"}}),
+        ("OrderBulkUpsertNode", {"data": [{"id": 1, "total": "x"}]}),
+    ]
+    for number, (kind, parameters) in enumerate(wrong):
+        builder.add_node(kind, f"{number}", parameters)
+        builder.add_connection("all", "result", f"{number}", "status")
+    assert [problem.partition(":")[0] for problem in problems(builder)] == [
+        f"node '{number}'" for number in range(len(wrong))
+    ]
+
+
+def test_what_is_lacking_though_something_is_connected_is_known_at_build(db: DataFlow) -> None:
+    builder = WorkflowBuilder(db)
+    builder.add_node("OrderListNode", "all")
+    builder.add_node("OrderCreateNode", "new", {"total": 1})
+    builder.add_connection("all", "count", "new", "status")
+    assert builder.build().lacking == ("new",)
+
+
 # Ids
 
 

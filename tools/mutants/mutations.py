@@ -209,7 +209,7 @@ class _Walk:
         yield from self._expression(node, place, decides=True)
 
     def _expression(self, node: ast.expr, place: _Place, *, decides: bool = False) -> Iterator[_Change]:
-        if self._only_words(node):
+        if self._only_words(node) or _is_type(node):
             return
         for text in _alternatives(node, decides):
             yield _Change(node, text, place)
@@ -224,7 +224,8 @@ class _Walk:
                 case ast.expr():
                     yield from self._expression(child, place)
                 case ast.keyword():
-                    yield from self._expression(child.value, place)
+                    if child.arg not in UNNOTICED:
+                        yield from self._expression(child.value, place)
                 case ast.arguments():  # of a lambda
                     for default in child.defaults:
                         yield from self._expression(default, place)
@@ -242,6 +243,11 @@ class _Walk:
 
 def _is_alias(node: ast.AnnAssign) -> bool:
     return isinstance(node.annotation, ast.Name) and node.annotation.id == "TypeAlias"
+
+
+def _is_type(node: ast.expr) -> bool:
+    """Whether this is a union of types, such as ``str | None``."""
+    return isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant) and node.right.value is None
 
 
 def _alternatives(node: ast.expr, decides: bool) -> Iterator[str]:

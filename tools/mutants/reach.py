@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -141,8 +142,19 @@ def choose(mutation: Mutation, tests: Tests, killers: Sequence[str], patience: f
     within = Counter(test for names in reached.values() for test in names)
     value = {test: within[test] / tests.lines[test] / (0.05 + tests.seconds[test]) for test in found}
     likely = [test for test in dict.fromkeys(killers) if test in found]
-    others = sorted(found.difference(likely), key=lambda test: (-value[test], test))
+    others = _varied(sorted(found.difference(likely), key=lambda test: (-value[test], test)))
     return _within([*likely, *others], tests.seconds, patience)
+
+
+def _varied(tests: Iterable[str]) -> list[str]:
+    """One of each test function first, then a second one of its parameters, and so on: they are much alike."""
+    seen: Counter[str] = Counter()
+    turns: list[tuple[int, str]] = []
+    for test in tests:
+        function = test.partition("[")[0].rpartition("::")[2]
+        turns.append((seen[function], test))
+        seen[function] += 1
+    return [test for _, test in sorted(turns, key=itemgetter(0))]
 
 
 def cut(tests: Sequence[str], seconds: Mapping[str, float]) -> tuple[Sequence[str], Sequence[str]]:

@@ -17,7 +17,8 @@ EQUIVALENT = ROOT / "tools/mutants/equivalent.toml"
 
 def report(faults: Sequence[Mutation], memory: Memory, of: int) -> float:
     """Print what became of the faults, and tell the share that was noticed."""
-    explained = tomllib.loads(EQUIVALENT.read_text()) if EQUIVALENT.exists() else {}
+    entries = tomllib.loads(EQUIVALENT.read_text())["equivalent"]
+    explained = {entry["name"]: entry["why"] for entry in entries}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     remaining: list[tuple[Mutation, Outcome]] = []
     equivalent = 0

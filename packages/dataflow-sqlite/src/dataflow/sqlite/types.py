@@ -186,10 +186,13 @@ def _encode_datetime(value: datetime) -> str:
 def _decode_datetime(stored: str) -> datetime:
     # Our own form has no offset; to read it with one is twice as fast as to set the zone afterwards.
     try:
-        return from_iso_format(stored + "+00:00")
+        value = from_iso_format(stored + "+00:00")
     except ValueError:
         value = from_iso_format(stored)
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if value.tzinfo is UTC:
+        return value
+    # A day alone has no zone even so: the offset is read as its time.
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _decode_json(stored: str) -> Any:

@@ -586,6 +586,10 @@ class AggregationTests:
         for stages, message in [
             ("$match", "expected a list of stages"),
             ({"$match": {}}, "expected a list of stages"),
+            ([{"$group": {"_id": {7: "$region"}}}], "names are texts"),
+            ([{"$project": ["region"]}], "expected a dict"),
+            ([{"$sort": ["region"]}], "expected a dict"),
+            ([{"$group": {f"n{n}": {"$count": {}} for n in range(501)}}], "more than 500 fields"),
             ([{}], "stage 1: a stage is a dict with one key"),
             ([{"$limit": 1, "$skip": 1}], "a stage is a dict with one key"),
             (["$limit"], "a stage is a dict with one key"),

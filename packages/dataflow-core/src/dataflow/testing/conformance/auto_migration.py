@@ -128,6 +128,12 @@ class AutoMigrationTests:
             with pytest.raises(UniqueViolation):
                 db.run_sync(create(email="a", gone=taken))
 
+    def test_an_index_may_have_a_filter_that_every_row_meets(self, db: DataFlow) -> None:
+        db.model(model("User", {"email": str}, indexes=[Index("email", unique=True, where={"$and": [{}]})]))
+        db.run_sync(db.nodes.UserCreateNode(email="a"))
+        with pytest.raises(UniqueViolation):
+            db.run_sync(db.nodes.UserCreateNode(email="a"))
+
     def test_a_unique_field_allows_several_nulls(self, db: DataFlow) -> None:
         db.model(model("User", {"email": str | None}, {"email": Field(unique=True)}))
         db.run_sync(db.nodes.UserBulkCreateNode(data=[{"email": None}, {"email": None}, {"email": ""}]))

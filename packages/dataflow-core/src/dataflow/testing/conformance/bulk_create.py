@@ -202,6 +202,7 @@ class BulkCreateTests:
             ({"data": [{"name": "a", 1: 2}]}, UnknownName, "no field '1'"),
             ({"data": [], "batch_sise": 1}, UnknownName, "did you mean 'batch_size'"),
             ({"data": [], "batch_size": 0}, InvalidValue, "at least 1"),
+            ({"data": [], "on_error": "ignore"}, InvalidValue, "expected 'abort' or 'continue'"),
             ({"data": [], "batch_size": True}, InvalidValue, "at least 1"),
             ({"data": [], "return_rows": 1}, InvalidValue, "expected a bool"),
             ({"data": [{"name": "a"}], "age": "canary"}, InvalidValue, r"User\.age"),
@@ -245,6 +246,26 @@ class BulkCreateTests:
         call = users.nodes.UserBulkCreateNode(data=awaited(numbered(25)), batch_size=10)
         assert users.run_sync(call)["batches"] == 3
         assert names(users) == [str(number) for number in range(25)]
+
+    def test_an_iterator_at_its_end_is_asked_no_more(self, users: DataFlow) -> None:
+        class Once:
+            """Knows of one end only."""
+
+            def __init__(self) -> None:
+                self._rows: Iterator[dict[str, Any]] | None = numbered(25)
+
+            def __aiter__(self) -> "Once":
+                return self
+
+            async def __anext__(self) -> dict[str, Any]:
+                assert self._rows is not None, "it ended before"
+                for row in self._rows:
+                    return row
+                self._rows = None
+                raise StopAsyncIteration
+
+        output = users.run_sync(users.nodes.UserBulkCreateNode(data=Once(), batch_size=10))
+        assert output["batches"] == 3
 
     def test_an_async_iterable_is_stored_by_a_task(self, users: DataFlow) -> None:
         import asyncio

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dataflow import DataFlow, WorkflowBuilder
+from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
 from dataflow.errors import InvalidValue, MissingValue, UnknownName, WorkflowBuildError
 from dataflow.testing.conformance.bulk_update import ROWS, define_users, users
 
@@ -58,6 +58,15 @@ class BulkDeleteTests:
         with pytest.raises(error, match=message):
             db.run_sync(db.nodes.UserBulkDeleteNode(**parameters))
         assert users(db) == ROWS
+
+    def test_a_deletion_of_every_row_may_be_confirmed_by_a_connection(self, db: DataFlow) -> None:
+        define_users(db)
+        workflow = WorkflowBuilder(db)
+        workflow.add_node(lambda: {"sure": True}, "ask")
+        workflow.add_node("UserBulkDeleteNode", "all", {"filter": {}})
+        workflow.add_connection("ask", "sure", "all", "confirmed")
+        results, _ = LocalRuntime().execute(workflow.build())
+        assert results["all"]["result"] == len(ROWS)
 
     def test_a_bulk_deletion_is_checked_when_its_workflow_is_built(self, db: DataFlow) -> None:
         define_users(db)

@@ -196,6 +196,15 @@ class BulkUpdateTests:
             db.run_sync(db.nodes.UserBulkUpdateNode(filter={"id": {"$gt": 1}}, update={"email": "z"}))
         assert users(db) == ROWS
 
+    def test_an_update_of_every_row_may_be_confirmed_by_a_connection(self, db: DataFlow) -> None:
+        define_users(db)
+        workflow = WorkflowBuilder(db)
+        workflow.add_node(lambda: {"sure": True}, "ask")
+        workflow.add_node("UserBulkUpdateNode", "all", {"filter": {}, "update": {"age": 1}})
+        workflow.add_connection("ask", "sure", "all", "confirmed")
+        results, _ = LocalRuntime().execute(workflow.build())
+        assert results["all"]["result"] == len(ROWS)
+
     def test_a_bulk_update_is_checked_when_its_workflow_is_built(self, db: DataFlow) -> None:
         define_users(db)
         workflow = WorkflowBuilder(db)
@@ -203,9 +212,14 @@ class BulkUpdateTests:
         workflow.add_node("UserBulkUpdateNode", "b", {"filter": {"id": 1}, "data": []})
         workflow.add_node("UserBulkUpdateNode", "c", {"data": [{"id": 1, "age": "x"}]})
         workflow.add_node("UserBulkUpdateNode", "d", {"filter": {"id": 1}, "updates": {}})
+        workflow.add_node("UserBulkUpdateNode", "e", {"filter": {"agee": 1}})
+        workflow.add_node("UserReadNode", "ann", {"id": 1})
+        workflow.add_connection("ann", "age", "e", "age")
         with pytest.raises(WorkflowBuildError) as caught:
             workflow.build()
-        assert len(caught.value.problems) == 4
+        assert [problem.partition(":")[0] for problem in caught.value.problems] == [
+            f"node '{name}'" for name in "abcde"
+        ]
 
     def test_an_input_fills_the_rows_that_lack_it_or_is_a_value_for_all(self, db: DataFlow) -> None:
         define_users(db)

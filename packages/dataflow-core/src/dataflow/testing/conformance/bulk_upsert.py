@@ -17,6 +17,7 @@ from dataflow.errors import (
     UniqueViolation,
     UnknownName,
     ValidationError,
+    WorkflowBuildError,
     WorkflowExecutionError,
 )
 from dataflow.progress import Progress
@@ -219,6 +220,18 @@ class BulkUpsertTests:
         with pytest.raises(MultipleRecords, match="match by fields that tell rows apart"):
             upsert(db, [{"sku": "b", "name": "y"}, {"sku": "a", "name": "y"}], "sku")
         assert products(db, "sku", "name") == [("a", "x")] * 2
+
+    def test_an_upsert_is_checked_when_its_workflow_is_built(self, db: DataFlow) -> None:
+        define_with_key(db)
+        workflow = WorkflowBuilder(db)
+        workflow.add_node("ProductBulkUpsertNode", "a", {"data": [{"id": 1, "price": "x"}]})
+        workflow.add_node("ProductBulkUpsertNode", "b", {"data": [], "batch_size": 0})
+        workflow.add_node("ProductBulkUpsertNode", "c", {"data": [], "match_fields": []})
+        workflow.add_node("ProductBulkUpsertNode", "d", {"data": [], "matching": ["sku"]})
+        workflow.add_node("ProductBulkUpsertNode", "e", {"data": [], "update_fields": ["id"]})
+        with pytest.raises(WorkflowBuildError) as caught:
+            workflow.build()
+        assert len(caught.value.problems) == 5
 
     def test_an_upsert_that_fails_undoes_the_whole_run(self, db: DataFlow) -> None:
         define_with_key(db)

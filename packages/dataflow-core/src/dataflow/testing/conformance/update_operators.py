@@ -120,6 +120,8 @@ class UpdateOperatorTests:
         define_things(db)
         changed = db.run_sync(db.nodes.ThingUpdateNode(id=1, note="m", updates={"$inc": {"stock": 1}}))
         assert (changed["note"], changed["stock"]) == ("m", 11)
+        changed = db.run_sync(db.nodes.ThingUpdateNode(id=1, data={"$inc": 1}))
+        assert (changed["data"], changed["stock"]) == ({"$inc": 1}, 11)
 
     @pytest.mark.parametrize(
         ("document", "error", "message"),

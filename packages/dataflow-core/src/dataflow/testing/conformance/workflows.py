@@ -8,7 +8,7 @@ import pytest
 from hypothesis import event, given
 
 from dataflow import AsyncLocalRuntime, DataFlow, LocalRuntime, WorkflowBuilder
-from dataflow.errors import UniqueViolation, WorkflowExecutionError
+from dataflow.errors import UniqueViolation, WorkflowBuildError, WorkflowExecutionError
 from dataflow.testing.conformance.items import define_item, names
 from dataflow.testing.examples import FEW
 from dataflow.testing.oracle.workflows import Table, interpret
@@ -29,8 +29,36 @@ def fail(message: str = "no") -> None:
     raise ValueError(message)
 
 
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("ItemCreateNode", {"name": "a"}),
+    ("ItemReadNode", {"id": 1}),
+    ("ItemUpdateNode", {"id": 1, "amount": 2}),
+    ("ItemListNode", {}),
+    ("ItemBulkCreateNode", {"data": [{"name": "b"}]}),
+    ("ItemBulkUpdateNode", {"filter": {"id": 1}, "amount": 3}),
+    ("ItemBulkUpsertNode", {"data": [{"id": 2, "name": "c"}]}),
+    ("ItemBulkDeleteNode", {"filter": {"id": 2}}),
+    ("ItemDeleteNode", {"id": 1}),
+    ("SQLNode", {"sql": "SELECT 1 AS one"}),
+]
+
+
 class WorkflowTests:
     """What a run writes is kept whole or not at all."""
+
+    def test_every_output_can_be_connected_and_what_is_none_cannot(self, db: DataFlow) -> None:
+        define_item(db)
+        for node, parameters in CALLS:
+            for output in (*db.run_sync(getattr(db.nodes, node)(**parameters)), "outcome"):
+                builder = WorkflowBuilder(db)
+                builder.add_node(node, "one", parameters)
+                builder.add_node(lambda value: value, "two")
+                builder.add_connection("one", output, "two", "value")
+                if output != "outcome":
+                    builder.build()
+                    continue
+                with pytest.raises(WorkflowBuildError, match="no output 'outcome'"):
+                    builder.build()
 
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_an_unhandled_failure_rolls_everything_back_and_says_so(self, db: DataFlow, runtime: str) -> None:
