@@ -130,5 +130,5 @@ def test_a_defect_makes_the_tests_red_that_are_about_it(
     ],
 )
 def test_generated_tests_find_defects_too(scheme: str, test: str, packages: str, run_suite: RunSuite) -> None:
-    run = run_suite(SUITE.format(scheme=scheme), "--tb=line", "-k", test, path=packages, examples="4")
+    run = run_suite(SUITE.format(scheme=scheme), "--tb=line", "-k", test, path=packages, examples="8")
     assert run.outcomes.get("FAILED") == {test}, run.output

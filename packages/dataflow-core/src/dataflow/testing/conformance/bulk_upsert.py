@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dataflow import DataFlow, Field, Index, LocalRuntime, WorkflowBuilder
@@ -362,7 +362,10 @@ class BulkUpsertTests:
         )
         refusals = 0
 
+        taken = [{"shop": 1, "sku": sku, "name": "x"} for sku in "ab"]
+
         @MANY
+        @example([taken])
         @given(st.lists(st.lists(row, max_size=4), min_size=1, max_size=4))
         def check(loads: list[list[dict[str, Any]]]) -> None:
             nonlocal refusals
