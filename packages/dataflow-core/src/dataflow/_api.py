@@ -5,6 +5,7 @@ from dataflow.config import DataFlowConfig
 from dataflow.engine import DataFlow
 from dataflow.model.field import Field, ForeignKey, Index, utcnow
 from dataflow.nodes.function import node
+from dataflow.query_builder import create_query_builder
 from dataflow.runtime.asynchronous import AsyncLocalRuntime
 from dataflow.runtime.local import LocalRuntime
 from dataflow.workflow.builder import WorkflowBuilder
@@ -20,6 +21,7 @@ __all__ = [
     "LocalRuntime",
     "Workflow",
     "WorkflowBuilder",
+    "create_query_builder",
     "errors",
     "node",
     "utcnow",

@@ -8,6 +8,7 @@ from dataflow.config import DataFlowConfig
 from dataflow.model.schema import Model, ModelField
 from dataflow.stages import Function
 from dataflow.statements import SchemaChange, Statement
+from dataflow.terms import USUAL, Isolation, Terms
 from dataflow.types import ColumnType, Kind
 from dataflow.url import DatabaseURL
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sqlglot.expressions import Expression
 
 __all__ = [
+    "ArrayDialect",
     "BatchInsert",
     "BatchUpdate",
     "Codec",
@@ -31,6 +33,7 @@ __all__ = [
     "RawResult",
     "Row",
     "Rows",
+    "SequentialConnection",
     "Table",
 ]
 
@@ -45,10 +48,14 @@ class Codec(NamedTuple):
     """How the values of a column type travel to the driver and back; None where they travel as they are.
 
     Neither function ever sees None: null is null on every database.
+
+    :param certain: whether ``decode`` reads whatever the database lets into such a column. Where it may not, a row
+        is changed in a transaction that waits for it, and that costs two trips to a server.
     """
 
     encode: Convert | None = None
     decode: Convert | None = None
+    certain: bool = False
 
 
 class RawResult(NamedTuple):
@@ -60,27 +67,52 @@ class RawResult(NamedTuple):
 
 
 class BatchInsert(NamedTuple):
-    """A compiled insert of many rows: the text before, for and after the rows of a batch."""
+    """A compiled insert of many rows, for a dialect to run in the way that is the fastest for so many.
 
-    head: str
-    row: str
-    tail: str
-    width: int
-    returning: bool
+    As one statement it is ``head``, then ``row`` as often as there are rows, with commas between, and ``tail``.
 
-
-class BatchUpdate(NamedTuple):
-    """A compiled :class:`~dataflow.statements.UpdateMany`: the text before, for and after the rows of a batch.
-
-    :param row: one row of the list ``VALUES``, with its parentheses; ``width`` values.
-    :param before: how many of the values that all rows share have their place in ``head``; the others are in ``tail``.
+    :param head: up to the list ``VALUES``; the whole statement where rows have no values.
+    :param row: one row of that list, with its parentheses.
+    :param tail: what follows it: what becomes of rows that are there already, and which columns come back.
+    :param returning: whether columns come back.
+    :param table: the table.
+    :param fields: for each value of a row, what it is stored in.
+    :param match: of an upsert, the fields in which a row is the same as one that is there.
     """
 
     head: str
     row: str
     tail: str
-    width: int
+    returning: bool
+    table: str
+    fields: tuple[ModelField, ...]
+    match: tuple[ModelField, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many values a row has."""
+        return len(self.fields)
+
+
+class BatchUpdate(NamedTuple):
+    """A compiled :class:`~dataflow.statements.UpdateMany`: the text before, for and after the rows of a batch.
+
+    :param row: one row of the list ``VALUES``, with its parentheses.
+    :param before: how many of the values that all rows share have their place in ``head``; the others are in ``tail``.
+        Where placeholders have numbers, those of a row come after all of these.
+    :param fields: for each value of a row, the field that it is compared with or stored in.
+    """
+
+    head: str
+    row: str
+    tail: str
     before: int
+    fields: tuple[ModelField, ...]
+
+    @property
+    def width(self) -> int:
+        """How many values a row has."""
+        return len(self.fields)
 
 
 class Cursor(Protocol):
@@ -90,7 +122,7 @@ class Cursor(Protocol):
         """The next rows, at most so many; none at the end."""
 
     async def close(self) -> None:
-        """Let go of the rows that are left; twice too."""
+        """Let go of the rows that are left; twice too, and when the transaction has failed or was undone."""
 
 
 class Connection(Protocol):
@@ -163,6 +195,13 @@ class Connection(Protocol):
         """Let go from wherever a process or an event loop ends, without waiting."""
 
 
+class SequentialConnection(Connection, Protocol):
+    """A connection of a dialect whose ``returning`` lacks a kind of statement."""
+
+    async def run_all(self, statements: Sequence[tuple[str, Sequence[object]]]) -> Sequence[RawResult]:
+        """Run several statements, one after the other, in as few round trips as may be."""
+
+
 class Column(NamedTuple):
     """A column as the database describes it."""
 
@@ -208,11 +247,24 @@ class Dialect(Protocol):
     max_connections: int | None
     """How many connections there can be at all: 1 where a connection *is* the database."""
 
+    batch_size: int
+    """How many rows a bulk node writes at once where the user does not say."""
+
     fork_closes: bool
     """Whether a connection that is open when the process forks does harm in a child that never touches it."""
 
+    generated_key: str
+    """Where an ``Insert`` brings nothing back: the SQL for the key that was made for it, else empty."""
+
     no_limit: str | None
     """What LIMIT must say where rows are skipped and all others wanted; None where it may be left out."""
+
+    @property
+    def returning(self) -> frozenset[type]:
+        """Which of the statements ``Insert``, ``Update`` and ``Delete`` bring their rows back (``RETURNING``).
+
+        Rows of the others are read by their keys, in the same transaction. It is known when the first connection is.
+        """
 
     def connection(self) -> Connection:
         """A new connection, not yet open."""
@@ -225,8 +277,31 @@ class Dialect(Protocol):
         :param hasten: interrupts what runs; called then as long as it has not ended.
         """
 
-    def begin(self, *, writes: bool) -> str:
-        """The statement that begins a transaction."""
+    isolations: frozenset[Isolation]
+    """What it can guarantee; whoever asks for another level is refused."""
+
+    def begin(self, *, writes: bool, terms: Terms = USUAL) -> str:
+        """The statement that begins a transaction.
+
+        :param terms: an isolation that is one of ``isolations``, and a limit that the server holds the transaction to
+            as well as it can, so that it ends even if nobody is there any more to end it.
+        """
+
+    def after(self, terms: Terms) -> str:
+        """What is said after a transaction on such terms, as something of them outlasts it; empty if nothing does."""
+
+    async def lock_schema(self, connection: Connection) -> None:
+        """Keep all other processes from changing the schema; called just after the transaction for that has begun.
+
+        What is read after it includes what others have committed before. Where a transaction that was begun to write
+        is the only one anyway, there is nothing to do.
+        """
+
+    async def unlock_schema(self, connection: Connection) -> None:
+        """Let others change the schema; called after that transaction has ended, also if locking has failed.
+
+        Nothing is left to do where the lock ends with the transaction.
+        """
 
     def lock(self, model: Model) -> str | None:
         """The statement that keeps all others from writing to a table until the transaction ends.
@@ -236,6 +311,18 @@ class Dialect(Protocol):
 
     def placeholder(self, position: int) -> str:
         """The text for the parameter at a position, counted from 1."""
+
+    def parameter(self, placeholder: "Expression", type: ColumnType) -> "Expression":
+        """The placeholder for a value of a type, with whatever tells the database that type.
+
+        A database that asks nobody for the type of a parameter returns the placeholder as it is.
+        """
+
+    def literal(self, stored: object, type: ColumnType) -> "Expression":
+        """An encoded value of a type, which is not null, within the text of a statement."""
+
+    def verbatim(self, text: str) -> str:
+        """The text between placeholders, as it must be sent so that the driver takes nothing in it for one."""
 
     def codec(self, type: ColumnType) -> Codec:
         """How values of a type travel."""
@@ -279,6 +366,9 @@ class Dialect(Protocol):
         :param kind: TEXT or BOOLEAN; INTEGER or FLOAT for any number, to be compared with one of that kind.
         """
 
+    def json_operand(self, kind: Kind) -> ColumnType:
+        """The type of the values that are compared with :meth:`json_value` of a kind, for codec and parameter."""
+
     def json_contains(
         self, document: "Expression", path: Sequence[str], member: "Expression"
     ) -> "Expression":
@@ -293,6 +383,12 @@ class Dialect(Protocol):
         away from zero.
         """
 
+    def row_source(self, rows: "Expression", name: str, columns: Sequence[str]) -> "Expression":
+        """A list of rows to take into an UPDATE, under a name and with these names for its columns.
+
+        :param columns: ``column1``, ``column2`` and so on, as many databases call them by themselves.
+        """
+
     def ddl(self, change: SchemaChange) -> str:
         """The statement for a change of the schema."""
 
@@ -305,10 +401,30 @@ class Dialect(Protocol):
     def cannot_add(self, field: ModelField) -> str | None:
         """Why a new column cannot be added to a table that exists, where that is so."""
 
+    def narrowed(self, model: Model, field: ModelField) -> ColumnType:
+        """The type of a field with the bounds of this database: what is out of them is refused before any SQL is sent.
+
+        Without :attr:`Capability.NAN <dataflow.capabilities.Capability.NAN>` a float is no NaN, without ``INFINITY``
+        it is finite.
+        """
+
     def check_model(self, model: Model) -> None:
         """Refuse a model that this database cannot store.
 
         :raises ModelError: telling what to change.
+        """
+
+
+class ArrayDialect(Dialect, Protocol):
+    """A dialect with :attr:`Capability.ARRAYS <dataflow.capabilities.Capability.ARRAYS>`.
+
+    Its codec takes and gives such lists with their elements as they are in Python.
+    """
+
+    def document(self, array: "Expression", element: ColumnType) -> "Expression":
+        """An array as JSON, for :meth:`json_type` and its like.
+
+        Elements that are no scalars of JSON become the texts of :func:`dataflow.coercion.scalars.scalar_form`.
         """
 
 

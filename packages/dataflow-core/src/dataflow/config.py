@@ -89,9 +89,19 @@ def _read_switch(text: str) -> bool | None:
 POOL_SIZE = _Option("pool_size", _accept_whole_number(1), "a whole number, 1 or more", int)
 POOL_MAX_OVERFLOW = _Option("pool_max_overflow", _accept_whole_number(0), "a whole number, 0 or more", int)
 POOL_TIMEOUT = _Option("pool_timeout", _accept_seconds, "a number of seconds above 0, at most a year", float)
+TRANSACTION_IDLE_TIMEOUT = _Option(
+    "transaction_idle_timeout", _accept_seconds, "a number of seconds above 0, at most a year", float
+)
 AUTO_MIGRATE = _Option("auto_migrate", _accept_switch, "True or False", _read_switch)
 EXISTING_SCHEMA_MODE = _Option("existing_schema_mode", _accept_switch, "True or False", _read_switch)
-OPTIONS = (POOL_SIZE, POOL_MAX_OVERFLOW, POOL_TIMEOUT, AUTO_MIGRATE, EXISTING_SCHEMA_MODE)
+OPTIONS = (
+    POOL_SIZE,
+    POOL_MAX_OVERFLOW,
+    POOL_TIMEOUT,
+    TRANSACTION_IDLE_TIMEOUT,
+    AUTO_MIGRATE,
+    EXISTING_SCHEMA_MODE,
+)
 OPTION_NAMES = tuple(option.name for option in OPTIONS)
 
 
@@ -146,6 +156,7 @@ class DataFlowConfig:
     :param pool_size: how many connections a pool keeps; without it the dialect decides.
     :param pool_max_overflow: how many more it may open under load (0).
     :param pool_timeout: how many seconds to wait for a connection (30).
+    :param transaction_idle_timeout: how many seconds a transaction may be idle while a function of its run works (5).
     :param auto_migrate: whether tables are created and extended (yes, unless ``DATAFLOW_ENV`` is production).
     :param existing_schema_mode: whether all DDL is forbidden, whatever else is asked (no).
     :raises ConfigurationError: if an option does not exist or has a value that it cannot have.
@@ -155,6 +166,7 @@ class DataFlowConfig:
     pool_size: int | None
     pool_max_overflow: int
     pool_timeout: float
+    transaction_idle_timeout: float
     auto_migrate: bool
     existing_schema_mode: bool
     decisions: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -169,6 +181,7 @@ class DataFlowConfig:
         pool_size: int | None = None,
         pool_max_overflow: int | None = None,
         pool_timeout: float | None = None,
+        transaction_idle_timeout: float | None = None,
         auto_migrate: bool | None = None,
         existing_schema_mode: bool | None = None,
         **named_databases: str | DatabaseURL | None,
@@ -179,6 +192,7 @@ class DataFlowConfig:
             "pool_size": pool_size,
             "pool_max_overflow": pool_max_overflow,
             "pool_timeout": pool_timeout,
+            "transaction_idle_timeout": transaction_idle_timeout,
             "auto_migrate": auto_migrate,
             "existing_schema_mode": existing_schema_mode,
         }
@@ -225,6 +239,7 @@ class DataFlowConfig:
         put("pool_size", choose(POOL_SIZE))
         put("pool_max_overflow", choose(POOL_MAX_OVERFLOW) or 0)
         put("pool_timeout", choose(POOL_TIMEOUT) or 30.0)
+        put("transaction_idle_timeout", choose(TRANSACTION_IDLE_TIMEOUT) or 5.0)
         put("existing_schema_mode", choose(EXISTING_SCHEMA_MODE) or False)
         put("auto_migrate", _may_migrate(choose(AUTO_MIGRATE), self.existing_schema_mode, notes))
         put("decisions", tuple(notes))

@@ -5,17 +5,16 @@ import weakref
 from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 from types import MappingProxyType, TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from dataflow.abc import NodeType
-from dataflow.capabilities import Capability
+from dataflow.abc import Dialect, NodeType
 from dataflow.config import DataFlowConfig
 from dataflow.errors import ConfigurationError, ModelError, UnknownNode, nearest
 from dataflow.execution.database import Database
 from dataflow.execution.forks import watch_forks
 from dataflow.execution.pool import WorkflowConnectionPool
-from dataflow.execution.stepping import step
 from dataflow.logs import logger
+from dataflow.model.demands import check_demands
 from dataflow.model.extension import ExtraField
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node, Output
@@ -23,8 +22,12 @@ from dataflow.nodes.registry import open_databases
 from dataflow.runtime.calls import NodeCall, NodeHandle
 from dataflow.runtime.stream import Stream
 from dataflow.runtime.transaction import Transaction
+from dataflow.terms import Isolation, read_terms
 from dataflow.url import DatabaseURL
 from dataflow.workflow.builder import WorkflowBuilder
+
+if TYPE_CHECKING:
+    from dataflow.execution.loop_pools import LoopPools
 
 __all__ = ["DataFlow", "Nodes"]
 
@@ -76,8 +79,8 @@ class DataFlow:
         :raises ModelError: for whatever cannot become a table.
         """
         from dataflow.model.declare import declare
-        from dataflow.model.finite import without_nan
         from dataflow.model.hints import quotes_hints
+        from dataflow.model.narrowed import narrowed
 
         if not isinstance(cast("object", cls), type):
             raise ModelError(f"model decorates a class, not a {type(cls).__name__}")
@@ -91,8 +94,8 @@ class DataFlow:
                 f"{model.name}: there is no database {model.database!r}{nearest(model.database, self._databases)}; "
                 f"name one with DataFlow(url, {model.database}_db=...)"
             )
-        if Capability.NAN not in database.dialect.capabilities:
-            model = without_nan(model)
+        model = narrowed(model, database.dialect.narrowed)
+        check_demands(model, database.dialect.capabilities, database.dialect.name)
         database.dialect.check_model(model)
         types = _node_types(model)
         with self._lock:
@@ -119,9 +122,20 @@ class DataFlow:
             )
         return call.run()
 
-    def transaction(self) -> Transaction:
-        """A transaction for code without a graph: ``async with db.transaction(): ...``."""
-        return Transaction(self._databases.values())
+    def transaction(
+        self,
+        *,
+        isolation_level: str | Isolation | None = None,
+        read_only: bool = False,
+        timeout: float | None = None,
+    ) -> Transaction:
+        """A transaction for code without a graph: ``async with db.transaction(): ...``.
+
+        :param isolation_level: what is guaranteed, such as ``"SERIALIZABLE"``.
+        :param read_only: whether nothing in it may write.
+        :param timeout: how many seconds it may take.
+        """
+        return Transaction(self._databases.values(), read_terms(isolation_level, read_only, timeout))
 
     def stream(self, node: str | NodeHandle, /, **parameters: object) -> Stream:
         """The rows of a List node one by one: ``async for row in db.stream("UserListNode", filter={...})``.
@@ -143,18 +157,20 @@ class DataFlow:
         for database in self._databases.values():
             connection = await database.borrow("the start", writes=False, blocking=False)
             if not database.give_back(connection, writes=False):
-                await connection.close()
+                await database.discard(connection)
             if database.unsettled:
                 await database.prepare(tuple(database.models.values()), blocking=False)
 
     async def close(self) -> None:
         """Close every connection, those of transactions that are open as soon as these end; nothing new can begin."""
-        self._close()
+        open_databases.remove(self)
+        for database in self._databases.values():
+            await database.pool.close()
 
     def _close(self) -> None:
         open_databases.remove(self)
         for database in self._databases.values():
-            step(database.pool.close())
+            database.pool.close_here()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -260,15 +276,14 @@ def _database(name: str, url: DatabaseURL, config: DataFlowConfig) -> Database:
     overflow = config.pool_max_overflow
     if dialect.max_connections is not None:
         size, overflow = min(size, dialect.max_connections), 0
-    pool = WorkflowConnectionPool(
-        dialect.connection, size, overflow, config.pool_timeout, fork_closes=dialect.fork_closes
-    )
+    pool = _pool(dialect, size, overflow, config.pool_timeout)
     migrate = config.auto_migrate and not config.existing_schema_mode
     database = Database(
         name,
         dialect,
         pool,
         wait=config.pool_timeout,
+        idle_timeout=config.transaction_idle_timeout,
         migrate=migrate,
         may_change_schema=not config.existing_schema_mode,
         interceptors=[
@@ -279,6 +294,17 @@ def _database(name: str, url: DatabaseURL, config: DataFlowConfig) -> Database:
     )
     watch_forks(database)
     return database
+
+
+def _pool(dialect: Dialect, size: int, overflow: int, timeout: float) -> "WorkflowConnectionPool | LoopPools":
+    connect = dialect.connection
+    if dialect.in_process:
+        return WorkflowConnectionPool(connect, size, overflow, timeout, fork_closes=dialect.fork_closes)
+    # They import asyncio.
+    from dataflow.execution.loop_pools import LoopPools
+    from dataflow.execution.network_pool import NetworkPool
+
+    return LoopPools(lambda: NetworkPool(connect, size, overflow, timeout))
 
 
 def _extra_fields(model: Model) -> Iterable[ExtraField]:

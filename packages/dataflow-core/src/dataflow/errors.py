@@ -35,10 +35,13 @@
         ├── NotADatabase
         └── ScopeLost            (no savepoint can survive these)
             ├── ConnectionLost
+            │   └── CommitUnknown
+            ├── ServerFull
             ├── DatabaseBusy
             ├── SerializationFailure
             ├── Deadlock
-            └── StatementTimeout
+            ├── StatementTimeout
+            └── TransactionTimeout
 
 A message says what to do next and never holds the value of a parameter or a password.
 """
@@ -49,6 +52,7 @@ from typing import Any
 __all__ = [
     "AccessDenied",
     "CheckViolation",
+    "CommitUnknown",
     "ConfigurationError",
     "ConnectionLost",
     "DataFlowError",
@@ -73,10 +77,12 @@ __all__ = [
     "SchemaMismatch",
     "ScopeLost",
     "SerializationFailure",
+    "ServerFull",
     "StaleRecord",
     "StatementTimeout",
     "StorageFull",
     "TransactionClosed",
+    "TransactionTimeout",
     "UniqueViolation",
     "UnknownName",
     "UnknownNode",
@@ -213,13 +219,16 @@ class WorkflowBuildError(WorkflowError):
 
 
 class WorkflowExecutionError(WorkflowError):
-    """A run that failed; nothing of it stayed in the database, save where ``committed`` names one.
+    """A run that failed; nothing of it stayed in the database, save what ``committed`` and ``kept`` name.
 
     :param node: the id of the node that failed, or None where the run itself did (at its commit, say).
     :param cause: why.
     :param results: the outputs of the nodes that ran before.
     :param rolled_back: the ids of the nodes whose writes were undone; those of functions are not listed.
     :param committed: of several databases, those that had committed before another one refused to.
+    :param kept: the ids of the nodes whose writes stay, as they were transactions by themselves; what functions wrote
+        is not listed.
+    :param is_partial: whether there may be something that stays.
     """
 
     def __init__(
@@ -229,9 +238,16 @@ class WorkflowExecutionError(WorkflowError):
         results: Mapping[str, Any],
         rolled_back: Sequence[str],
         committed: Sequence[str] = (),
+        kept: Sequence[str] = (),
+        is_partial: bool = False,
     ) -> None:
         where = f"node {node!r}" if node is not None else "the run"
-        undone = f"; rolled back: {', '.join(rolled_back)}" if rolled_back else "; nothing of it was kept"
+        whole = "" if committed or kept or is_partial else "; nothing of it was kept"
+        undone = f"; rolled back: {', '.join(rolled_back)}" if rolled_back else whole
+        if isinstance(cause, CommitUnknown):
+            rolled_back, undone = (), ""
+        if kept:
+            undone += f"; kept: {', '.join(kept)}, as that was committed before"
         if committed:
             undone += (
                 f"; already committed on {', '.join(committed)}, as each database has its own transaction"
@@ -242,6 +258,7 @@ class WorkflowExecutionError(WorkflowError):
         self.results = results
         self.rolled_back = tuple(rolled_back)
         self.committed = tuple(committed)
+        self.kept = tuple(kept)
 
 
 class RecordNotFound(DataFlowError):
@@ -330,7 +347,18 @@ class ScopeLost(DatabaseError):
 
 
 class ConnectionLost(ScopeLost):
-    """The connection broke; whether the last commit arrived may be unknown."""
+    """The connection broke, and what was not committed is gone."""
+
+    may_have_run = True
+    """Whether the server may have done what the statement asks for; a driver that knows better says so."""
+
+
+class CommitUnknown(ConnectionLost):
+    """The connection broke while it was being committed: look whether that happened before you try again."""
+
+
+class ServerFull(ScopeLost):
+    """The server takes no further connection; lower ``pool_size``, or raise the server's own limit."""
 
 
 class DatabaseBusy(ScopeLost):
@@ -347,3 +375,7 @@ class Deadlock(ScopeLost):
 
 class StatementTimeout(ScopeLost):
     """A statement ran longer than it may."""
+
+
+class TransactionTimeout(ScopeLost):
+    """A transaction took longer than its ``timeout``; nothing of it was kept."""

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from dataflow.coercion import coercer
-from dataflow.model.field import MISSING
 from dataflow.model.schema import Model, ModelField
 from dataflow.statements import Order, Shape
 from dataflow.types import ColumnType, Kind
@@ -63,13 +62,13 @@ class Accumulator:
     """One result of a group.
 
     :param field: whose values it takes; None where it takes a number for each document, or counts them.
-    :param constant: the type of that number.
+    :param constant: the type of that number, or of the count.
     """
 
     name: str
     function: Function
     field: str | None = None
-    constant: ColumnType | None = None
+    constant: ColumnType = INTEGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +138,13 @@ def _groups(stage: Group, model: Model) -> Model:
         for position, accumulator in enumerate(stage.accumulators, start=len(shown))
     ]
     fields = {field.name: field for field in (*shown, *results)}
-    return replace(model, name=name, fields=MappingProxyType(fields), key=tuple(key), indexes=())
+    return replace(model, name=name, fields=MappingProxyType(fields), key=tuple(key))
 
 
 def _result(model_name: str, accumulator: Accumulator, column: str, model: Model) -> ModelField:
     name, function = accumulator.name, accumulator.function
-    if function == "count":
-        return _field(model_name, name, column, INTEGER)
     if accumulator.field is None:
-        return _field(model_name, name, column, accumulator.constant or INTEGER)
+        return _field(model_name, name, column, accumulator.constant)
     field = model.field(accumulator.field)
     kind = field.type.kind
     if function in ("min", "max"):
@@ -167,13 +164,5 @@ def _field(
         column=column,
         type=type,
         nullable=nullable,
-        default=MISSING,
-        default_factory=None,
-        primary_key=False,
-        generated=False,
-        index=False,
-        unique=False,
-        foreign_key=None,
-        maintained=None,
         coerce=coercer(type, nullable, f"{model_name}.{name}"),
     )

@@ -21,6 +21,7 @@ __all__ = [
     "EVERYTHING",
     "NOTHING",
     "AddColumn",
+    "AddReference",
     "Aggregate",
     "Change",
     "CreateIndex",
@@ -134,6 +135,7 @@ class Select(NamedTuple):
     """Rows of a model, or their number where ``counting``.
 
     :param with_deleted: whether rows that were softly deleted are meant too.
+    :param locking: whether nobody else may change the rows until the transaction ends.
     """
 
     model: Model
@@ -144,6 +146,7 @@ class Select(NamedTuple):
     fields: tuple[str, ...] | None = None
     counting: bool = False
     with_deleted: bool = False
+    locking: bool = False
 
     @property
     def shape(self) -> Shape:
@@ -157,6 +160,7 @@ class Select(NamedTuple):
             skipping,
             self.fields,
             self.counting,
+            self.locking,
         )
 
     @property
@@ -376,6 +380,18 @@ class AddColumn(NamedTuple):
     reference: Reference | None
 
 
+class AddReference(NamedTuple):
+    """A foreign key for a column that exists.
+
+    Only asked of a dialect without :attr:`Capability.FORWARD_REFERENCES
+    <dataflow.capabilities.Capability.FORWARD_REFERENCES>`.
+    """
+
+    model: Model
+    field: ModelField
+    reference: Reference
+
+
 @dataclass(frozen=True, slots=True)
 class CreateIndex:
     """A new index of a table that exists."""
@@ -384,7 +400,7 @@ class CreateIndex:
     index: Index
 
 
-SchemaChange: TypeAlias = CreateTable | AddColumn | CreateIndex
+SchemaChange: TypeAlias = CreateTable | AddColumn | CreateIndex | AddReference
 """The changes that lose nothing: all that DataFlow does to a schema by itself."""
 
 Statement: TypeAlias = (

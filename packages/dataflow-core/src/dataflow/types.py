@@ -1,6 +1,7 @@
 """The logical types of columns, and how a type hint becomes one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, Flag
@@ -10,16 +11,21 @@ from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, g
 from dataflow.errors import ModelError
 
 __all__ = [
+    "DECIMAL_DIGITS",
     "GREATEST_INTEGER",
+    "PYTHON_TYPES",
     "SMALLEST_INTEGER",
     "ColumnType",
     "Kind",
     "is_storable_text",
     "read_annotation",
     "type_name",
+    "with_naive_datetimes",
 ]
 
 SMALLEST_INTEGER, GREATEST_INTEGER = -(2**63), 2**63 - 1
+DECIMAL_DIGITS = (131_072, 16_383)
+"""How many digits a decimal may have before the point, and after it: what PostgreSQL holds, the widest of all."""
 
 
 class Kind(Enum):
@@ -39,6 +45,15 @@ class Kind(Enum):
     JSON = "json"
 
 
+PYTHON_TYPES: Mapping[Kind, type] = {
+    Kind.TEXT: str,
+    Kind.INTEGER: int,
+    Kind.FLOAT: float,
+    Kind.BOOLEAN: bool,
+}
+"""The types of the scalars in JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnType:
     """The logical type of a column.
@@ -49,6 +64,9 @@ class ColumnType:
     :param max_length: the greatest length of a text (in characters) or of bytes.
     :param naive_datetimes: whether a datetime without a time zone is taken as UTC.
     :param nan: whether a float may be NaN.
+    :param infinite: whether a float may be infinite.
+    :param digits: how many digits a decimal may have before the point, and after it.
+    :param element: the type of all elements of a list, none of which is None; None where they may be any JSON.
     """
 
     kind: Kind
@@ -57,6 +75,9 @@ class ColumnType:
     max_length: int | None = None
     naive_datetimes: bool = False
     nan: bool = True
+    infinite: bool = True
+    digits: tuple[int, int] = DECIMAL_DIGITS
+    element: "ColumnType | None" = None
 
 
 _KINDS: dict[object, Kind] = {
@@ -73,6 +94,9 @@ _KINDS: dict[object, Kind] = {
     dict: Kind.JSON,
     list: Kind.JSON,
 }
+_ELEMENTS = frozenset(
+    {Kind.INTEGER, Kind.FLOAT, Kind.BOOLEAN, Kind.TEXT, Kind.DATETIME, Kind.DATE, Kind.UUID}
+)
 
 _ACCEPTED = (
     "int, float, bool, str, bytes, Decimal, datetime, date, time, timedelta, UUID, dict, list, "
@@ -88,7 +112,7 @@ def read_annotation(annotation: object, where: str) -> tuple[ColumnType, bool, t
 
     >>> read_annotation(Annotated[int, "extra"] | None, "Order.total")
     (ColumnType(kind=<Kind.INTEGER: 'integer'>, python=<class 'int'>, choices=(), max_length=None, \
-naive_datetimes=False, nan=True), True, ('extra',))
+naive_datetimes=False, nan=True, infinite=True, digits=(131072, 16383), element=None), True, ('extra',))
     """
     bare, nullable, metadata = _unwrap(annotation, where)
     if get_origin(bare) is Literal:
@@ -96,6 +120,13 @@ naive_datetimes=False, nan=True), True, ('extra',))
         nullable = nullable or None in values
         return _literal([value for value in values if value is not None], where), nullable, metadata
     return _plain(bare, where), nullable, metadata
+
+
+def with_naive_datetimes(type: ColumnType, taken: bool) -> ColumnType:
+    """The type with whether datetimes without a time zone are taken as UTC, where it has any to do with them."""
+    if type.element is not None:
+        return replace(type, element=with_naive_datetimes(type.element, taken))
+    return replace(type, naive_datetimes=taken) if type.kind is Kind.DATETIME else type
 
 
 def type_name(annotation: object) -> str:
@@ -156,15 +187,27 @@ def _plain(bare: object, where: str) -> ColumnType:
     origin = get_origin(bare)
     if origin in (dict, list):
         _check_keys(bare, where)
-        return ColumnType(Kind.JSON, origin)
+        return ColumnType(Kind.JSON, origin, element=_element(bare) if origin is list else None)
     if isinstance(bare, type) and origin is None:
-        if bare in _KINDS:
-            return ColumnType(_KINDS[bare], bare)
         if issubclass(bare, Enum):
             return _enum(bare, where)
-        if (bare.__module__, bare.__qualname__) == ("uuid", "UUID"):  # spares everyone the import
-            return ColumnType(Kind.UUID, bare)
+        kind = _kind(bare)
+        if kind is not None:
+            return ColumnType(kind, bare)
     raise ModelError(f"{where}: a column cannot have the type {type_name(bare)}{_advice(bare)}")
+
+
+def _kind(bare: type) -> Kind | None:
+    if (bare.__module__, bare.__qualname__) == ("uuid", "UUID"):  # spares everyone the import
+        return Kind.UUID
+    return _KINDS.get(bare)
+
+
+def _element(bare: object) -> ColumnType | None:
+    """The type of the elements of ``list[int]`` and its like; other lists hold any JSON."""
+    hint = next(iter(get_args(bare)), None)
+    kind = _kind(hint) if isinstance(hint, type) and get_origin(hint) is None else None
+    return ColumnType(kind, hint, nan=False, infinite=False) if hint and kind in _ELEMENTS else None
 
 
 def _advice(bare: object) -> str:

@@ -5,6 +5,7 @@ from enum import Enum
 
 from dataflow.coercion.choices import enum_rule, literal_rule
 from dataflow.coercion.documents import json_rule
+from dataflow.coercion.lists import list_rule
 from dataflow.coercion.moments import date_rule, datetime_rule, interval_rule, time_rule
 from dataflow.coercion.numbers import boolean_rule, decimal_rule, float_rule, integer_rule
 from dataflow.coercion.refusals import Coercer
@@ -59,6 +60,8 @@ def shortcut(column: ColumnType) -> Shortcut:
 
 def rule_of(column: ColumnType) -> Rule:
     """The rule for the values of a column."""
+    if column.element is not None:
+        return list_rule(rule_of(column.element))
     make = _RULES[column.kind]
     if column.choices:
         make = enum_rule if issubclass(column.python, Enum) else literal_rule

@@ -1,17 +1,17 @@
 """Coercion to numbers and truth: int, float, bool and Decimal, none of which may lose a digit."""
 
+import sys
 from decimal import Decimal
-from math import isnan, log2
+from math import isinf, isnan, log2
 from typing import cast
 
 from dataflow.coercion.refusals import attempt, is_a, refusal
 from dataflow.coercion.rules import Rule, Shortcut
 from dataflow.errors import InvalidValue
-from dataflow.types import GREATEST_INTEGER, SMALLEST_INTEGER, ColumnType
+from dataflow.types import DECIMAL_DIGITS, GREATEST_INTEGER, SMALLEST_INTEGER, ColumnType
 
 __all__ = ["boolean_rule", "decimal_rule", "fits_decimal", "float_rule", "integer_rule", "to_integer"]
 
-_DIGITS_BEFORE, _DIGITS_AFTER = 131_072, 16_383  # what PostgreSQL's numeric holds, the widest of all
 _BITS_OF_A_DIGIT = log2(10)
 
 
@@ -36,6 +36,10 @@ def float_rule(column: ColumnType) -> Rule:
             number = float.__float__(cast("float", value))
             if isnan(number) and not column.nan:
                 raise InvalidValue(f"{where}: this database cannot store NaN; give None or another number")
+            if isinf(number) and not column.infinite:
+                raise InvalidValue(
+                    f"{where}: this database cannot store an infinite float; give None or a number"
+                )
             return number
         if not is_a(value, int) or type(value) is bool:
             raise refusal(where, "float or int", value)
@@ -47,6 +51,11 @@ def float_rule(column: ColumnType) -> Rule:
             )
         return result
 
+    if not column.infinite:
+        names = {"greatest": sys.float_info.max}
+        return Rule(
+            Shortcut("type({value}) is float and -{greatest} <= {value} <= {greatest}", names), convert
+        )
     equal = "" if column.nan else " and {value} == {value}"
     return Rule(Shortcut(f"type({{value}}) is float{equal}"), convert)
 
@@ -59,23 +68,26 @@ def boolean_rule(column: ColumnType) -> Rule:
 
 
 def decimal_rule(column: ColumnType) -> Rule:
+    before, after = column.digits
+
     def convert(value: object, where: str) -> Decimal:
         if not is_a(value, Decimal, int) or type(value) is bool:
             hint = "; a float is not exact, give a Decimal made from a string" if is_a(value, float) else ""
             raise InvalidValue(f"{refusal(where, 'Decimal or int', value)}{hint}")
         # Asked first, because the conversion takes seconds for an int of a million digits.
-        if is_a(value, int) and int.bit_length(cast("int", value)) > _DIGITS_BEFORE * _BITS_OF_A_DIGIT:
-            raise InvalidValue(f"{where}: the int has more than {_DIGITS_BEFORE} digits")
+        if is_a(value, int) and int.bit_length(cast("int", value)) > before * _BITS_OF_A_DIGIT:
+            raise InvalidValue(f"{where}: the int has more than {before} digits")
         result = Decimal(cast("Decimal | int", value))
         if not result.is_finite():
             raise InvalidValue(f"{where}: NaN and infinity are no amounts; give a finite Decimal")
-        if not (_is_modest(result) or fits_decimal(result)):
+        if not (modest(result) or fits_decimal(result, column.digits)):
             raise InvalidValue(
-                f"{where}: a Decimal may have {_DIGITS_BEFORE} digits, and {_DIGITS_AFTER} after the point"
+                f"{where}: a Decimal may have {before} digits before the point, and {after} after it"
             )
         return result
 
-    names = {"Decimal": Decimal, "is_modest": _is_modest}
+    modest = _is_modest if column.digits == DECIMAL_DIGITS else _is_short
+    names = {"Decimal": Decimal, "is_modest": modest}
     return Rule(Shortcut("type({value}) is {Decimal} and {is_modest}({value})", names), convert)
 
 
@@ -84,7 +96,16 @@ def _is_modest(number: Decimal) -> bool:
     return -99 < number.adjusted() < 99 and len(str(number)) < 99 and number.is_finite()
 
 
-def fits_decimal(number: Decimal) -> bool:
-    """Tell whether a column of decimals can hold a number."""
+def _is_short(number: Decimal) -> bool:
+    """As :func:`_is_modest`, for columns that hold little: 15 digits fit any."""
+    return -15 < number.adjusted() < 15 and len(str(number)) < 15 and number.is_finite()
+
+
+def fits_decimal(number: Decimal, digits: tuple[int, int] = DECIMAL_DIGITS) -> bool:
+    """Tell whether a column of decimals can hold a number.
+
+    :param digits: how many it holds before the point, and after it.
+    """
+    before, after = digits
     exponent = number.as_tuple().exponent
-    return number.adjusted() < _DIGITS_BEFORE and isinstance(exponent, int) and exponent >= -_DIGITS_AFTER
+    return number.adjusted() < before and isinstance(exponent, int) and exponent >= -after

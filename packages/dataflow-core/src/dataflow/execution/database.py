@@ -1,21 +1,26 @@
 """A database of an engine: its dialect, its connections, its models."""
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Coroutine, Sequence, Set
 from contextlib import suppress
 from threading import Lock
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from dataflow.abc import Connection, Dialect, Interceptor
 from dataflow.capabilities import Capability
 from dataflow.errors import DatabaseBusy, ModelError, PoolTimeout, SchemaMismatch
+from dataflow.execution.crossing import running_loop
 from dataflow.execution.executor import Executor
-from dataflow.execution.pool import WorkflowConnectionPool
-from dataflow.execution.schema_changes import additive_changes, left_null
+from dataflow.execution.schema_changes import additive_changes, in_order_of_references, left_null
 from dataflow.execution.semaphore import FairSemaphore
 from dataflow.execution.stepping import step
 from dataflow.logs import logger
 from dataflow.model.schema import Model
 from dataflow.statements import SchemaChange
+
+if TYPE_CHECKING:
+    from dataflow.execution.loop_pools import LoopPools
+    from dataflow.execution.pool import WorkflowConnectionPool
 
 __all__ = ["Database"]
 
@@ -30,6 +35,7 @@ class Database:
     :param dialect: how to speak to it.
     :param pool: its connections.
     :param wait: how many seconds a run waits for its turn to write, where only one can.
+    :param idle_timeout: how many seconds a transaction may be idle while a function of its run works.
     :param may_change_schema: whether anything may change the schema at all.
     :param migrate: whether tables, columns and indexes that are missing are made before the first run.
     :param interceptors: rewrite its statements, in this order.
@@ -39,16 +45,19 @@ class Database:
         self,
         name: str,
         dialect: Dialect,
-        pool: WorkflowConnectionPool,
+        pool: "WorkflowConnectionPool | LoopPools",
         *,
         wait: float,
         migrate: bool,
+        idle_timeout: float = 5.0,
         may_change_schema: bool = True,
         interceptors: Sequence[Interceptor] = (),
     ) -> None:
         self.name = name
         self.dialect = dialect
         self.in_process = dialect.in_process
+        self.statements_are_atomic = Capability.STATEMENT_ATOMICITY in dialect.capabilities
+        self.has_savepoints = Capability.SAVEPOINTS in dialect.capabilities
         self.pool = pool
         self.executor = Executor(dialect, interceptors)
         self.models: dict[str, Model] = {}
@@ -61,11 +70,13 @@ class Database:
         self._nulls: WeakKeyDictionary[Model, frozenset[str]] = WeakKeyDictionary()
         self._lock = Lock()
         self.may_change_schema = may_change_schema
+        self.idle_timeout = idle_timeout
         self._wait = wait
         self._migrate = migrate
         single_writer = Capability.CONCURRENT_WRITERS not in dialect.capabilities
         self._writer = FairSemaphore(1) if single_writer else None
         self._writing = ""
+        self._preparing = FairSemaphore(1)
         self._lent_shortly: set[Connection] = set()
         self._is_held_for_fork = False
 
@@ -116,8 +127,10 @@ class Database:
     def after_fork(self) -> None:
         """In the child: nobody holds a connection or the turn to write; what was in memory stayed with the parent."""
         self.pool.forget()
+        self._lock = Lock()
         self._lent_shortly.clear()
         self._is_held_for_fork = False
+        self._preparing = FairSemaphore(1)
         if self._writer is not None:
             self._writer = FairSemaphore(1)
         if self.dialect.max_connections == 1 and self._migrate:
@@ -147,30 +160,52 @@ class Database:
             self._lent_shortly.add(connection)
         return connection
 
-    async def borrow(
+    def borrow(
         self, holder: str, *, writes: bool, blocking: bool, patience: float | None = None
-    ) -> Connection:
+    ) -> Coroutine[Any, Any, Connection]:
         """Borrow a connection, after a turn to write where ``writes`` and only one can.
 
         :param patience: how many seconds to wait for either, where it is not as configured.
         :raises PoolTimeout: where no connection became free in time.
         :raises DatabaseBusy: where the turn to write did not come in time.
         """
-        writer = self._writer if writes else None
+        if writes and self._writer is not None:
+            return self._borrow_to_write(self._writer, holder, blocking, patience)
+        return self.pool.acquire(holder, blocking=blocking, patience=patience)
+
+    async def _borrow_to_write(
+        self, writer: FairSemaphore, holder: str, blocking: bool, patience: float | None
+    ) -> Connection:
         wait = self._wait if patience is None else patience
-        if writer is not None and not await writer.acquire(wait, blocking=blocking):
+        if not await writer.acquire(wait, blocking=blocking):
             raise DatabaseBusy(
                 f"{self._writing} has kept others from writing to {self.name!r} for {wait:g} s"
             )
         try:
             connection = await self.pool.acquire(holder, blocking=blocking, patience=patience)
         except BaseException:
-            if writer is not None:
-                writer.give_back()
+            writer.give_back()
             raise
-        if writer is not None:
-            self._writing = holder
+        self._writing = holder
         return connection
+
+    async def undo(self, connection: Connection) -> None:
+        """Roll back what was not committed; a connection that cannot even do that is closed."""
+        try:
+            await connection.rollback()
+        except Exception as error:
+            logger("dataflow.connections").warning(
+                "%s: a connection that could not be rolled back was closed: %s", self.name, error
+            )
+            await self.discard(connection)
+
+    async def discard(self, connection: Connection) -> None:
+        """Close a connection that was not kept."""
+        if self.in_process or running_loop() is not None:
+            await connection.close()
+        else:
+            # The end of a task whose event loop is closed: nobody can wait any more.
+            connection.abandon()
 
     def give_back(self, connection: Connection, *, writes: bool) -> bool:
         """Return a connection and the turn to write.
@@ -190,16 +225,24 @@ class Database:
             wrong with them is told when they are needed.
         :raises SchemaMismatch: where an addition is not enough; then nothing was changed.
         """
-        models = {*self.unprepared, *self.refused.intersection(needed)}
-        if not models:
-            return
+        if not await self._preparing.acquire(self._wait, blocking=blocking):
+            raise DatabaseBusy(f"the schema of {self.name!r} has been in preparation for {self._wait:g} s")
+        try:
+            # Whoever had the turn before may have done it.
+            models = {*self.unprepared, *self.refused.intersection(needed)}
+            if models:
+                await self._prepare(models, needed, blocking=blocking)
+        finally:
+            self._preparing.give_back()
+
+    async def _prepare(self, models: set[Model], needed: Collection[Model], *, blocking: bool) -> None:
         connection = await self.borrow("the preparation of the schema", writes=True, blocking=blocking)
         try:
             work = self._bring_up_to_date(connection, models, models.intersection(needed))
             refused = await (work if blocking else connection.offload(work))
         finally:
             if not self.give_back(connection, writes=True):
-                await connection.close()
+                await self.discard(connection)
         with self._lock:
             self._settle(models, refused)
 
@@ -215,8 +258,18 @@ class Database:
         changes, refused = await self._changes(connection, models, needed)
         if not changes:
             return refused
+        try:
+            return await self._change_locked(connection, models, needed)
+        finally:
+            await self._unlock(connection)
+
+    async def _change_locked(
+        self, connection: Connection, models: Collection[Model], needed: Collection[Model]
+    ) -> Set[Model]:
+        """Change the schema in a transaction that keeps other processes from it."""
         await connection.execute(self.dialect.begin(writes=True))
         try:
+            await self.dialect.lock_schema(connection)
             # Another process may have been faster: only under the lock is the answer final.
             changes, refused = await self._changes(connection, models, needed)
             for change in changes:
@@ -225,9 +278,18 @@ class Database:
                 await connection.execute(statement)
             await connection.execute("COMMIT")
         except BaseException:
-            await connection.rollback()
+            await self.undo(connection)
             raise
         return refused
+
+    async def _unlock(self, connection: Connection) -> None:
+        try:
+            await self.dialect.unlock_schema(connection)
+        except BaseException as error:
+            # The lock goes with the connection, and nobody needs to hear of it.
+            await connection.close()
+            if not isinstance(error, Exception):
+                raise
 
     async def _changes(
         self, connection: Connection, models: Collection[Model], needed: Collection[Model]
@@ -246,4 +308,6 @@ class Database:
                     changes += additive_changes(self.dialect, [model], tables, self.models)
                 except (SchemaMismatch, ModelError):
                     refused.add(model)
+        if Capability.FORWARD_REFERENCES not in self.dialect.capabilities:
+            return in_order_of_references(changes), refused
         return changes, refused

@@ -6,9 +6,19 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, TypeAlias, TypeVar, cast
 
-from dataflow.abc import Connection, Cursor, Dialect, Interceptor, Observer, Rows
+from dataflow.abc import (
+    Connection,
+    Cursor,
+    Dialect,
+    Interceptor,
+    Observer,
+    RawResult,
+    Rows,
+    SequentialConnection,
+)
 from dataflow.errors import PluginError, QueryError, UnreadableValue
-from dataflow.execution.upserts import upsert_by_search, upserts
+from dataflow.execution.returning import written_rows
+from dataflow.execution.upserts import KnownTables, upsert_by_search, upserts
 from dataflow.model.schema import Model
 from dataflow.sql.compiled import Compiled, unreadable
 from dataflow.statements import (
@@ -34,9 +44,9 @@ OfRows: TypeAlias = Select | Aggregate | Insert | Update | Delete
 KINDS: frozenset[type] = frozenset(
     {Select, Aggregate, Insert, InsertMany, UpsertMany, Update, UpdateMany, Delete, Raw}
 )
+WRITES: frozenset[type] = frozenset({Insert, Update, Delete})
 SHAPES_KEPT = 2048
 MANY_VALUES = 500  # a statement of so many is not met again, and its SQL is long
-BATCH_SIZE = 1000
 
 
 class RecordCursor:
@@ -95,6 +105,7 @@ class Executor:
         self._dialect = dialect
         self._interceptors = _Concerned(interceptors)
         self._observers = tuple(observers)
+        self._tables = KnownTables(dialect)
         self.compiled = lru_cache(maxsize=SHAPES_KEPT)(self.compile_once)
         """Compile a shape, or find it again; ``compiled.cache_info()`` tells how often it was found."""
 
@@ -117,12 +128,40 @@ class Executor:
         """Run a statement and return its rows as dicts; of one that counts, a row with its ``count``."""
         if self._interceptors[statement.model]:
             statement = cast("OfRows", self.rewritten(statement))
+        kind = type(statement)
+        if kind in WRITES and kind not in self._dialect.returning:
+            return await written_rows(
+                self, cast("SequentialConnection", connection), cast("Insert | Update | Delete", statement)
+            )
         values = statement.values
         compiled = (self.compiled if len(values) < MANY_VALUES else self.compile_once)(statement.shape)
         bind = compiled.bind
         work = connection.fetch(compiled.sql, values if bind is None else bind(values))
         rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
         return _mapped(compiled, rows, statement.model)
+
+    def compiled_of(self, statement: OfRows) -> tuple[Compiled, tuple[str, Sequence[object]]]:
+        """A statement compiled, with its text and its parameters as the driver takes them."""
+        values = statement.values
+        compiled = (self.compiled if len(values) < MANY_VALUES else self.compile_once)(statement.shape)
+        return compiled, (compiled.sql, values if compiled.bind is None else compiled.bind(values))
+
+    def mapped(self, compiled: Compiled, rows: Rows, model: Model) -> Records:
+        """Rows of the driver as dicts.
+
+        :raises UnreadableValue: naming the column.
+        """
+        return _mapped(compiled, rows, model)
+
+    async def run_all(
+        self,
+        connection: SequentialConnection,
+        statement: Statement,
+        bound: Sequence[tuple[str, Sequence[object]]],
+    ) -> Sequence[RawResult]:
+        """Run the statements that stand for one."""
+        work = connection.run_all(bound)
+        return await self._observed(work, statement, "; ".join(sql for sql, _ in bound))
 
     async def open_cursor(self, connection: Connection, statement: Select) -> "RecordCursor":
         """Begin to read rows that are too many to have at once."""
@@ -154,7 +193,12 @@ class Executor:
         rewritten = statement
         if self._interceptors[statement.model]:
             rewritten = cast("UpsertMany", self.rewritten(statement))
-        if rewritten.where.shape or not upserts(self._dialect, rewritten.model, rewritten.match):
+        model, match, fields = rewritten.model, rewritten.match, rewritten.fields
+        if (
+            rewritten.where.shape
+            or not upserts(self._dialect, model, match, fields)
+            or not await self._tables.allow(connection, rewritten)
+        ):
             # Of the original, as the interceptors meet each of its statements.
             return await upsert_by_search(self._dialect, self, connection, statement)
         statement = rewritten
@@ -173,7 +217,7 @@ class Executor:
         compiled = (self.compiled if len(values) < MANY_VALUES else self.compile_once)(statement.shape)
         bind = compiled.bind
         work = connection.execute(compiled.sql, values if bind is None else bind(values))
-        return await self._observed(work, statement, compiled.sql)
+        return await (self._observed(work, statement, compiled.sql) if self._observers else work)
 
     async def update_many(self, connection: Connection, statement: UpdateMany) -> int:
         """Update from rows, batch by batch, and tell how many rows of the table were meant."""
@@ -184,7 +228,7 @@ class Executor:
         assert batch is not None
         shared = statement.shared if compiled.bind_shared is None else compiled.bind_shared(statement.shared)
         touched = 0
-        for chunk in _chunks(statement.rows, statement.batch_size or BATCH_SIZE):
+        for chunk in _chunks(statement.rows, statement.batch_size or self._dialect.batch_size):
             bound = chunk if bind is None else list(map(bind, chunk))
             work = connection.update(batch, shared, bound)
             touched += await self._observed(work, statement, compiled.sql)

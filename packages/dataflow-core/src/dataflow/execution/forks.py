@@ -3,12 +3,18 @@
 import os
 import weakref
 
+from dataflow.abc import Connection
+from dataflow.execution.crossing import current_call
 from dataflow.execution.database import Database
+from dataflow.execution.errands import current_errand
 from dataflow.execution.scope import current_scope
 
 __all__ = ["watch_forks"]
 
 _databases: "weakref.WeakSet[Database]" = weakref.WeakSet()
+
+# Connections of the parent process stay referenced here, so that no finalizer of the child closes them.
+_inherited: list[Connection] = []
 
 
 def watch_forks(database: Database) -> None:
@@ -28,6 +34,11 @@ def _after_in_parent() -> None:
 
 
 def _after_in_child() -> None:
+    scope = current_scope.get()
+    if scope is not None:
+        _inherited.extend(scope.disown())
+    for variable in (current_scope, current_call, current_errand):
+        variable.set(None)
     for database in tuple(_databases):
         database.after_fork()
 

@@ -9,6 +9,7 @@ from time import perf_counter
 from dataflow.abc import Connection
 from dataflow.errors import ConfigurationError, PoolTimeout
 from dataflow.execution.semaphore import FairSemaphore
+from dataflow.execution.stepping import step
 
 __all__ = ["WorkflowConnectionPool"]
 
@@ -22,6 +23,7 @@ class WorkflowConnectionPool:
     :param timeout: how many seconds a run waits for a connection before it gets a :class:`PoolTimeout`.
     :param fork_closes: whether a connection that is open when the process forks does harm in the child, though the
         child never touches it; idle ones are then closed before.
+    :param let_go: whether idle connections are let go of when nobody refers to the pool any more.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class WorkflowConnectionPool:
         timeout: float,
         *,
         fork_closes: bool = False,
+        let_go: bool = True,
     ) -> None:
         self._fork_closes = fork_closes
         self._connect = connect
@@ -43,7 +46,8 @@ class WorkflowConnectionPool:
         self._permits = FairSemaphore(self._limit)
         self._closed = False
         # Where nobody closed it: when it is collected, or when the process ends.
-        weakref.finalize(self, _abandon, self._idle)
+        if let_go:
+            weakref.finalize(self, _abandon, self._idle)
 
     @property
     def in_use(self) -> int:
@@ -77,6 +81,7 @@ class WorkflowConnectionPool:
         :param patience: how many seconds to wait, where it is not the timeout of the pool.
         :raises PoolTimeout: where none came back in time.
         """
+        self._check_open()
         wait = self._timeout if patience is None else patience
         if not await self._permits.acquire(wait, blocking=blocking):
             raise PoolTimeout(self._explain())
@@ -111,6 +116,10 @@ class WorkflowConnectionPool:
         while self._idle:
             await self._idle.popleft().close()
 
+    def close_here(self) -> None:
+        """Close it in a thread, for a database that runs in the process."""
+        step(self.close())
+
     def before_fork(self) -> None:
         """In a parent that is about to fork: let go of what must not be inherited."""
         if self._fork_closes:
@@ -124,8 +133,7 @@ class WorkflowConnectionPool:
         self._permits = FairSemaphore(self._limit)
 
     async def _idle_or_new(self, blocking: bool) -> Connection:
-        if self._closed:
-            raise ConfigurationError("the database was closed; make a new DataFlow to go on")
+        self._check_open()
         # The last one that came back is the warmest.
         with suppress(IndexError):
             return self._idle.pop()
@@ -137,6 +145,14 @@ class WorkflowConnectionPool:
             raise
         return connection
 
+    @property
+    def _waiting(self) -> int:
+        return self._permits.waiting
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError("the database was closed; make a new DataFlow to go on")
+
     def _explain(self) -> str:
         now = perf_counter()
         longest = sorted(self._leases.values(), key=lambda lease: lease[1])[:5]
@@ -144,7 +160,7 @@ class WorkflowConnectionPool:
         more = f" and {len(self._leases) - 5} more" if len(self._leases) > 5 else ""
         return (
             f"no connection became free within {self._timeout:g} s (pool_timeout); "
-            f"{self._limit} can be open, {self._permits.waiting} wait; held by: {holders or 'nobody'}{more}"
+            f"{self._limit} can be open, {self._waiting} wait; held by: {holders or 'nobody'}{more}"
         )
 
 

@@ -1,14 +1,14 @@
 """Which additive changes bring a database up to its models, and when to refuse."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from dataflow.abc import Dialect, Table
 from dataflow.errors import ModelError, SchemaMismatch, nearest
 from dataflow.model.field import MISSING
 from dataflow.model.schema import Model, ModelField
-from dataflow.statements import AddColumn, CreateIndex, CreateTable, Reference, SchemaChange
+from dataflow.statements import AddColumn, AddReference, CreateIndex, CreateTable, Reference, SchemaChange
 
-__all__ = ["additive_changes", "left_null"]
+__all__ = ["additive_changes", "in_order_of_references", "left_null"]
 
 
 def additive_changes(
@@ -39,6 +39,72 @@ def additive_changes(
             "to use the tables as they are, pass existing_schema_mode=True."
         )
     return tuple(changes)
+
+
+def in_order_of_references(changes: Sequence[SchemaChange]) -> Sequence[SchemaChange]:
+    """The same changes, with what is referred to first, and at the end the foreign keys for which that is not possible.
+
+    A unique field is made unique by an index, which comes after the tables. A table that exists is extended before
+    new ones refer to it, as some databases change no table that others refer to.
+    """
+    tables = _referred_first([change for change in changes if isinstance(change, CreateTable)])
+    extensions = _extensions(changes)
+    rest = [change for change in changes if change not in extensions and not isinstance(change, CreateTable)]
+    made_later = {(model.table, field.column) for model, _ in tables for field in model.fields.values()}
+    ordered: list[SchemaChange] = []
+    later: list[SchemaChange] = []
+    for model, references in tables:
+        if len(model.key) == 1:
+            made_later.remove((model.table, model.key[0].column))
+        at_once = {
+            name: found for name, found in references.items() if (found.table, found.column) not in made_later
+        }
+        ordered.append(CreateTable(model, at_once))
+        later += [
+            AddReference(model, model.fields[name], found)
+            for name, found in references.items()
+            if name not in at_once
+        ]
+    return [*extensions, *ordered, *rest, *later]
+
+
+def _extensions(changes: Sequence[SchemaChange]) -> Sequence[SchemaChange]:
+    """Those changes of tables that exist which need no table that is new."""
+    new = {change.model.table for change in changes if isinstance(change, CreateTable)}
+    referring = {
+        (change.model.table, change.field.name)
+        for change in changes
+        if isinstance(change, AddColumn) and change.reference is not None
+    }
+    return [
+        change
+        for change in changes
+        if (isinstance(change, AddColumn) and change.reference is None)
+        or (
+            isinstance(change, CreateIndex)
+            and change.model.table not in new
+            and not any((change.model.table, name) in referring for name in change.index.fields)
+        )
+    ]
+
+
+def _referred_first(tables: Sequence[CreateTable]) -> Sequence[CreateTable]:
+    """Tables after those that they refer to, as far as they do not refer to each other; else in their order."""
+    left, ordered = list(tables), list[CreateTable]()
+    while left:
+        names = {change.model.table for change in left}
+        ready = next(
+            (
+                change
+                for change in left
+                if not {reference.table for reference in change.references.values()}
+                & (names - {change.model.table})
+            ),
+            left[0],
+        )
+        left.remove(ready)
+        ordered.append(ready)
+    return ordered
 
 
 def left_null(model: Model, table: Table | None) -> frozenset[str]:

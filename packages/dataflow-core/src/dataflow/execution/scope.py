@@ -2,16 +2,24 @@
 
 from collections.abc import Coroutine, Sequence
 from contextvars import ContextVar
-from threading import Lock
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataflow.abc import Connection
 from dataflow.errors import ScopeLost, TransactionClosed, WorkflowError
+from dataflow.execution.background import run_in_background
+from dataflow.execution.crossing import Call
 from dataflow.execution.database import Database
+from dataflow.execution.held import Held, undo_across
 from dataflow.execution.semaphore import FairSemaphore
-from dataflow.logs import logger
+from dataflow.execution.transaction import HeldCursor, Transaction
+from dataflow.terms import USUAL, Isolation, Terms
 
-__all__ = ["Scope", "current_scope"]
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+__all__ = ["Scope", "current_scope", "open_scope"]
+
+T = TypeVar("T")
 
 
 current_scope: ContextVar["Scope | None"] = ContextVar("dataflow_scope", default=None)
@@ -19,36 +27,24 @@ current_scope: ContextVar["Scope | None"] = ContextVar("dataflow_scope", default
 
 TURN_TIMEOUT = 60.0
 LAST_TURN_TIMEOUT = 5.0
+OVER = "the transaction is over; its connection serves others"
 
 
-class _Held:
-    __slots__ = ("begun", "connection")
+def open_scope() -> "Scope | None":
+    """The unit of work that is open in this task or thread; one that has come to its end is none.
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.begun = False
-
-
-class _Cursor(Protocol):
-    async def close(self) -> None: ...
-
-
-class _Transaction:
-    """What a scope and its parts share: connections, and whether what happened on them may still be committed."""
-
-    __slots__ = ("broken", "committed", "cursors", "guard", "held", "savepoints")
-
-    def __init__(self) -> None:
-        self.guard = Lock()
-        self.held: dict[Database, _Held] = {}
-        self.cursors: dict[_Cursor, Database] = {}
-        self.broken = False
-        self.committed: list[Database] = []
-        self.savepoints = 0
+    :raises TransactionClosed: where it was ended from elsewhere, so that nothing must follow.
+    """
+    scope = current_scope.get()
+    if scope is None:
+        return None
+    if scope.cancelled:
+        raise TransactionClosed(OVER)
+    return None if scope.closed else scope
 
 
 class Scope:
-    """Takes connections as they are needed, begins their transactions, and ends them together.
+    """A unit of work: who works in it when, and which part of it can be undone alone.
 
     Coroutines that touch a database in the process are always stepped by a thread that may block; the event loop
     hands them over with ``Connection.offload`` or ``Dialect.offload``. So whatever may wait is told whether it may
@@ -60,19 +56,47 @@ class Scope:
     :param holder: the name under which others see it hold connections.
     :param writes: whether it may write.
     :param within: the scope of which it is a part.
+    :param loop: the event loop on which its owner works; None for a thread that does all of it by itself.
+    :param terms: on which its transactions run; a part has those of the whole.
     """
 
-    __slots__ = ("_begun", "_ended", "_point", "_transaction", "_turn", "_within", "_writes", "holder")
+    __slots__ = (
+        "_begun",
+        "_cancelled",
+        "_ended",
+        "_left",
+        "_older_cursors",
+        "_point",
+        "_transaction",
+        "_turn",
+        "_within",
+        "read_only",
+    )
 
-    def __init__(self, holder: str, *, writes: bool, within: "Scope | None" = None) -> None:
-        self.holder = holder
+    def __init__(
+        self,
+        holder: str = "",
+        *,
+        writes: bool = False,
+        within: "Scope | None" = None,
+        loop: "AbstractEventLoop | None" = None,
+        terms: Terms = USUAL,
+    ) -> None:
         self._ended = False
-        self._writes = writes
+        self._left = False
+        self._cancelled = False
+        self.read_only: bool = terms.read_only if within is None else within.read_only
+        """Whether nothing in it may write."""
         self._within = within
-        self._transaction: _Transaction = _Transaction() if within is None else within._transaction
+        self._transaction: Transaction = (
+            Transaction(holder, writes=writes and not self.read_only, loop=loop, terms=terms)
+            if within is None
+            else within._transaction
+        )
         self._turn = FairSemaphore(1)
         self._point: str | None = None
         self._begun: tuple[Database, ...] = ()
+        self._older_cursors: frozenset[HeldCursor] = frozenset()
 
     @property
     def closed(self) -> bool:
@@ -80,9 +104,71 @@ class Scope:
         return self._ended or (self._within is not None and self._within.closed)
 
     @property
+    def left(self) -> bool:
+        """Whether it is a part that was kept or undone."""
+        return self._left
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it, or that of which it is a part, was ended from elsewhere."""
+        return self._cancelled or (self._within is not None and self._within.cancelled)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all that it did was committed."""
+        return self._within is None and self._transaction.is_done
+
+    def end(self) -> None:
+        """Let nobody begin anything more here."""
+        self._ended = True
+
+    @property
+    def loop(self) -> "AbstractEventLoop | None":
+        """The event loop to which its connections across the network belong, where that is known."""
+        return self._transaction.loop
+
+    def ask(self, work: Coroutine[Any, Any, T]) -> T:
+        """In a thread: have a coroutine of this scope run on its event loop, and wait for it.
+
+        :raises TransactionClosed: where it has ended.
+        :raises WorkflowError: in the thread of that loop, which would wait for itself.
+        """
+        if self.closed:
+            work.close()
+            raise TransactionClosed(OVER)
+        loop = self._transaction.loop
+        if loop is None:
+            return run_in_background(work)
+        call = Call(loop, work)
+        calls = self._transaction.calls
+        calls[call] = self
+        try:
+            return call.result()
+        finally:
+            del calls[call]
+
+    @property
     def committed(self) -> Sequence[Database]:
         """The databases on which it was made to last: all of them, unless a later one refused."""
         return tuple(self._transaction.committed)
+
+    @property
+    def commit_unknown(self) -> bool:
+        """Whether it was interrupted while a server was asked to commit."""
+        committing = self._transaction.committing
+        return committing is not None and not committing.in_process
+
+    @property
+    def terms(self) -> Terms:
+        """The terms on which its transactions run."""
+        return self._transaction.terms
+
+    def isolate(self, isolation: Isolation) -> None:
+        """Have its transactions begin with at least this level of isolation.
+
+        :raises WorkflowError: where one has begun already.
+        """
+        self._transaction.isolate(isolation)
 
     def spoil(self) -> None:
         """Refuse to be committed, as nobody knows what became of a part of it."""
@@ -94,7 +180,10 @@ class Scope:
         """Wait until nobody else works in this scope.
 
         :raises TransactionClosed: where it has ended.
+        :raises TransactionTimeout: where its transaction was idle for too long.
         """
+        if self._transaction.is_idle:
+            self._transaction.work()
         if not self._turn.take() and not await self._turn.acquire(TURN_TIMEOUT, blocking=blocking):
             raise WorkflowError(
                 f"another part of the same transaction has been at work for {TURN_TIMEOUT:g} s; "
@@ -102,7 +191,38 @@ class Scope:
             )
         if self.closed:
             self._turn.give_back()
-            raise TransactionClosed("the transaction is over; its connection serves others")
+            raise TransactionClosed(OVER)
+
+    def idle(self) -> None:
+        """From now on a function works, and perhaps nothing in the transaction."""
+        self._transaction.idle()
+
+    def work(self) -> None:
+        """Something works in the transaction again, or is about to end it.
+
+        :raises TransactionTimeout: where nothing did for too long.
+        """
+        self._transaction.work()
+
+    def rest(self) -> None:
+        """The function has failed, which matters more than how long it took."""
+        self._transaction.rest()
+
+    async def pause(self, *, blocking: bool) -> None:
+        """Make what was done up to now last, and return the connections; the next statement begins anew.
+
+        :raises WorkflowError: within another transaction, which alone can be committed.
+        """
+        if self._within is not None:
+            raise WorkflowError(
+                "a function that is outside of the transaction cannot run within a scope, a handled failure or a "
+                "transaction that is open, as none of them can be committed by itself"
+            )
+        await self.commit(blocking=blocking)
+        self._transaction.committed.clear()
+        interruption = await self._transaction.close(blocking=blocking)
+        if interruption is not None:
+            raise interruption
 
     def end_turn(self) -> None:
         """Let the next one work."""
@@ -110,64 +230,36 @@ class Scope:
 
     def inner(self) -> "Scope":
         """The same unit of work for those to whom the holder of the turn hands it on."""
-        return Scope(self.holder, writes=self._writes, within=self)
+        return Scope(within=self)
 
     # ------------------------------------------------------------------ connections
 
-    async def reserve(self, database: Database, *, blocking: bool) -> Connection:
+    def reserve(self, database: Database, *, blocking: bool) -> Coroutine[Any, Any, Connection]:
         """The connection of this scope to a database, borrowed at the first call; no transaction begins yet."""
-        held = self._transaction.held.get(database) or self._take(database)
-        if held is None:
-            connection = await database.borrow(self.holder, writes=self._writes, blocking=blocking)
-            held = self._transaction.held[database] = _Held(connection)
-        return held.connection
+        return self._transaction.reserve(database, blocking=blocking)
 
-    async def reserve_shortly(self, database: Database) -> bool:
+    def reserve_shortly(self, database: Database) -> Coroutine[Any, Any, bool]:
         """Borrow a connection in a thread that others need too; false where that takes longer than a moment."""
-        connection = await database.borrow_shortly(self.holder, writes=self._writes)
-        if connection is None:
-            return False
-        self._transaction.held[database] = _Held(connection)
-        return True
+        return self._transaction.reserve_shortly(database)
 
-    async def connection(self, database: Database) -> Connection:
+    def connection(self, database: Database) -> Coroutine[Any, Any, Connection]:
         """The connection of this scope to a database, in its transaction."""
         if self.closed:
-            raise TransactionClosed("the transaction is over; its connection serves others")
-        held = self._transaction.held.get(database) or self._take(database)
-        if held is None:
-            await self.reserve(database, blocking=database.in_process)
-            held = self._transaction.held[database]
-        connection = held.connection
-        if held.begun:
-            # What followed would otherwise be committed statement by statement.
-            if not connection.in_transaction:
-                raise ScopeLost("the database has ended the transaction; nothing of it was kept")
-        else:
-            await connection.execute(database.dialect.begin(writes=self._writes))
-            held.begun = True
-        return connection
+            raise TransactionClosed(OVER)
+        return self._transaction.connection(database)
 
     def holds(self, database: Database) -> bool:
         """Whether a connection to a database was borrowed."""
         return database in self._transaction.held
 
-    def add_cursor(self, database: Database, cursor: _Cursor) -> None:
+    def add_cursor(self, database: Database, cursor: HeldCursor) -> None:
         """Take up a cursor on the connection to a database, which must not outlast the transaction."""
         self._transaction.cursors[cursor] = database
 
-    async def close_cursor(self, cursor: _Cursor) -> None:
+    async def close_cursor(self, cursor: HeldCursor) -> None:
         """Close one before that."""
         self._transaction.cursors.pop(cursor, None)
         await cursor.close()
-
-    def _take(self, database: Database) -> _Held | None:
-        """Borrow a connection if one is at hand."""
-        connection = database.take(self.holder, writes=self._writes)
-        if connection is None:
-            return None
-        held = self._transaction.held[database] = _Held(connection)
-        return held
 
     # ------------------------------------------------------------------ parts
 
@@ -186,7 +278,8 @@ class Scope:
         """End this part; what it did belongs to the whole."""
         try:
             for database in self._begun:
-                await self._send(database, f"RELEASE SAVEPOINT {self._point}", blocking)
+                if database.has_savepoints:
+                    await self._transaction.send(database, f"RELEASE SAVEPOINT {self._point}", blocking)
         except BaseException:
             self._transaction.broken = True
             raise
@@ -196,9 +289,11 @@ class Scope:
     async def undo(self, *, blocking: bool) -> None:
         """End this part; what it did is gone.
 
-        :raises ScopeLost: where the database has ended the transaction by itself; then nothing can be committed.
+        :raises ScopeLost: where the database has ended the transaction by itself, or has no savepoints; then nothing
+            can be committed.
         """
         try:
+            await self._transaction.close_cursors(blocking, keep=self._older_cursors)
             for database, held in self._transaction.held.items():
                 if held.begun:
                     await self._undo_on(database, held, blocking)
@@ -212,21 +307,33 @@ class Scope:
         self._transaction.savepoints += 1
         self._point = f"dataflow_{self._transaction.savepoints}"
         self._begun = tuple(database for database, held in self._transaction.held.items() if held.begun)
+        self._older_cursors = frozenset(self._transaction.cursors)
         for database in self._begun:
-            await self._send(database, f"SAVEPOINT {self._point}", blocking)
+            self._transaction.check_open(database)
+            if database.has_savepoints:
+                await self._transaction.send(database, f"SAVEPOINT {self._point}", blocking)
 
-    async def _undo_on(self, database: Database, held: _Held, blocking: bool) -> None:
+    async def _undo_on(self, database: Database, held: Held, blocking: bool) -> None:
         if not held.connection.in_transaction:
             raise ScopeLost("the database has ended the transaction; nothing of it can be kept")
         if database in self._begun:
-            await self._send(database, f"ROLLBACK TO SAVEPOINT {self._point}", blocking)
-            await self._send(database, f"RELEASE SAVEPOINT {self._point}", blocking)
+            if not database.has_savepoints:
+                raise ScopeLost(
+                    f"{database.dialect.name} has no savepoints, so that no part of a transaction can be undone alone; "
+                    f"nothing of it can be kept"
+                )
+            statements = f"ROLLBACK TO SAVEPOINT {self._point}", f"RELEASE SAVEPOINT {self._point}"
+            if database.in_process:
+                for statement in statements:
+                    await self._transaction.send(database, statement, blocking)
+            else:
+                await held.run(undo_across(held.connection, statements), blocking)
         else:
-            await _run(database, held.connection, held.connection.rollback(), blocking)
+            await held.run(held.connection.rollback(), blocking)
             held.begun = False
 
     def _end_part(self) -> None:
-        self._ended = True
+        self._ended = self._left = True
         if self._within is not None:
             self._within.end_turn()
 
@@ -243,20 +350,33 @@ class Scope:
             )
         if self._ended:
             raise ScopeLost("the run was cancelled; nothing of it was kept")
-        await self._close_cursors(blocking)
-        for database, held in self._transaction.held.items():
-            if held.begun:
-                await self._send(database, "COMMIT", blocking)
-                held.begun = False
-                self._transaction.committed.append(database)
+        await self._transaction.commit(blocking=blocking)
+
+    def disown(self) -> Sequence[Connection]:
+        """In a forked child: leave it to the parent, and its connections untouched.
+
+        :returns: what must stay referenced, so that nothing closes it.
+        """
+        scope: Scope | None = self
+        while scope is not None:
+            scope._ended = True
+            scope = scope._within
+        return self._transaction.disown()
+
+    def refuse(self) -> None:
+        """Let nothing more happen here."""
+        self._ended = self._cancelled = True
 
     def cancel(self) -> None:
         """From another thread: interrupt what runs, and refuse whatever would follow."""
-        self._ended = True
-        # Connections that have been returned may already serve somebody else.
-        with self._transaction.guard:
-            for held in tuple(self._transaction.held.values()):
-                held.connection.interrupt()
+        self.refuse()
+        self._transaction.interrupt()
+        for call, scope in tuple(self._transaction.calls.items()):
+            if scope._is_within(self):
+                call.cancel_soon()
+
+    def _is_within(self, other: "Scope") -> bool:
+        return self is other or (self._within is not None and self._within._is_within(other))
 
     async def close(self, *, blocking: bool, has_turn: bool = False) -> None:
         """Undo what was not committed and return the connections; one that cannot even do that is thrown away.
@@ -265,37 +385,10 @@ class Scope:
         """
         self._ended = True
         interruption = None if has_turn else await self._last_turn(blocking)
-        try:
-            await self._close_cursors(blocking)
-        except BaseException as error:
-            interruption = interruption or error
-        with self._transaction.guard:
-            held_by_database, self._transaction.held = self._transaction.held, {}
-        for database, held in held_by_database.items():
-            connection = held.connection
-            try:
-                if held.begun:
-                    await _run(database, connection, connection.rollback(), blocking)
-            except Exception as error:
-                logger("dataflow.connections").warning(
-                    "%s: a connection that could not be rolled back was closed: %s", database.name, error
-                )
-                await connection.close()
-            except BaseException as error:
-                # A cancellation that comes now keeps no rollback from its end, and no connection from its pool.
-                interruption = error
-            finally:
-                if not database.give_back(connection, writes=self._writes):
-                    await connection.close()
+        interruption = await self._transaction.close(blocking=blocking) or interruption
         self.end_turn()
         if interruption is not None:
             raise interruption
-
-    async def _close_cursors(self, blocking: bool) -> None:
-        cursors = self._transaction.cursors
-        while cursors:
-            cursor, database = cursors.popitem()
-            await _run(database, self._transaction.held[database].connection, cursor.close(), blocking)
 
     async def _last_turn(self, blocking: bool) -> BaseException | None:
         """Wait until whoever is at work has noticed that this is the end; what interrupted the waiting, if anything."""
@@ -312,21 +405,3 @@ class Scope:
                 interruption = error
                 self.cancel()
         return interruption
-
-    async def _send(self, database: Database, statement: str, blocking: bool) -> None:
-        connection = self._transaction.held[database].connection
-        await _run(database, connection, connection.execute(statement), blocking)
-
-
-async def _run(
-    database: Database, connection: Connection, work: Coroutine[Any, Any, Any], blocking: bool
-) -> None:
-    """Do something of the transaction itself, from wherever this is."""
-    await (connection.offload(work) if database.in_process and not blocking and _is_on_loop() else work)
-
-
-def _is_on_loop() -> bool:
-    """Whether an event loop runs here: one that was closed under its tasks cannot wait for their ends any more."""
-    from asyncio import _get_running_loop
-
-    return _get_running_loop() is not None

@@ -1,8 +1,10 @@
 """A counting semaphore that serves threads and tasks alike, first come, first served."""
 
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
 from threading import Lock, get_ident
+
+from dataflow.execution.crossing import running_loop
 
 __all__ = ["FairSemaphore"]
 
@@ -76,48 +78,24 @@ class FairSemaphore:
             return turn
 
     def _wait_in_thread(self, timeout: float) -> bool:
-        bell = Lock()
-        bell.acquire()
-
-        def wake() -> bool:
-            bell.release()
-            return True
-
-        turn = self._queue(wake)
+        turn = _ThreadTurn()
+        self._queue(turn)
         try:
             if not turn.granted:
-                bell.acquire(timeout=timeout)
+                turn.bell.acquire(timeout=timeout)
         except BaseException:
             self._abandon(turn)
             raise
         return self._leave(turn)
 
     async def _wait_in_task(self, timeout: float) -> bool:
-        from asyncio import get_running_loop
-
-        loop, thread = get_running_loop(), get_ident()
-        rung = loop.create_future()
-
-        def ring() -> None:
-            if not rung.done():
-                rung.set_result(None)
-
-        def wake() -> bool:
-            try:
-                if get_ident() == thread:
-                    ring()
-                else:
-                    loop.call_soon_threadsafe(ring)
-            except RuntimeError:
-                # The loop was closed under its tasks; nobody waits there any more.
-                return False
+        turn = _TaskTurn()
+        self._queue(turn)
+        if turn.granted:
             return True
-
-        turn = self._queue(wake)
-        timer = loop.call_later(timeout, ring)
+        timer = turn.loop.call_later(timeout, turn.ring)
         try:
-            if not turn.granted:
-                await rung
+            await turn.rung
         except BaseException:
             self._abandon(turn)
             raise
@@ -125,14 +103,12 @@ class FairSemaphore:
             timer.cancel()
         return self._leave(turn)
 
-    def _queue(self, wake: Callable[[], bool]) -> "_Turn":
-        turn = _Turn(wake)
+    def _queue(self, turn: "_Turn") -> None:
         with self._lock:
             self._waiting.append(turn)
-        first = self._next_turn()
+        first = self._next_turn() if self._free else None
         if first is not None and first is not turn and not first.wake():
             self.give_back()
-        return turn
 
     def _leave(self, turn: "_Turn") -> bool:
         """Give up one's place; whether the permit had come before."""
@@ -146,14 +122,58 @@ class FairSemaphore:
             self.give_back()
 
 
-class _Turn:
-    """A place in the queue.
+class _Turn(ABC):
+    """A place in the queue."""
 
-    :param wake: tells who waits that the permit is there; False where there is nobody any more.
-    """
+    __slots__ = ("granted",)
 
-    __slots__ = ("granted", "wake")
-
-    def __init__(self, wake: Callable[[], bool]) -> None:
-        self.wake = wake
+    def __init__(self) -> None:
         self.granted = False
+
+    @abstractmethod
+    def wake(self) -> bool:
+        """Tell who waits that the permit is there; False where there is nobody any more."""
+
+
+class _ThreadTurn(_Turn):
+    """The place of a thread, which blocks."""
+
+    __slots__ = ("bell",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bell = Lock()
+        self.bell.acquire()
+
+    def wake(self) -> bool:
+        self.bell.release()
+        return True
+
+
+class _TaskTurn(_Turn):
+    """The place of a task, whose event loop goes on."""
+
+    __slots__ = ("loop", "rung", "thread")
+
+    def __init__(self) -> None:
+        self.granted = False
+        loop = running_loop()
+        assert loop is not None
+        self.loop = loop
+        self.rung = loop.create_future()
+        self.thread = get_ident()
+
+    def wake(self) -> bool:
+        try:
+            if get_ident() == self.thread:
+                self.ring()
+            else:
+                self.loop.call_soon_threadsafe(self.ring)
+        except RuntimeError:
+            # The loop was closed under its tasks; nobody waits there any more.
+            return False
+        return True
+
+    def ring(self) -> None:
+        if not self.rung.done():
+            self.rung.set_result(None)

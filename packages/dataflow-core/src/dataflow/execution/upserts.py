@@ -4,14 +4,16 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
-from dataflow.abc import Connection, Dialect
+from dataflow.abc import Connection, Dialect, Table
 from dataflow.capabilities import Capability
 from dataflow.errors import MultipleRecords
-from dataflow.model.schema import Model
+from dataflow.model.field import MISSING
+from dataflow.model.schema import Model, ModelField
 from dataflow.statements import Change, InsertMany, Select, Update, UpsertMany, all_of, compare, equals
 
-__all__ = ["upsert_by_search", "upserts"]
+__all__ = ["KnownTables", "upsert_by_search", "upserts"]
 
 Key = tuple[object, ...]
 
@@ -28,14 +30,79 @@ class Runs(Protocol):
     def affected(self, connection: Connection, statement: Update) -> Awaitable[int]: ...
 
 
-def upserts(dialect: Dialect, model: Model, match: Sequence[str]) -> bool:
-    """Whether the database itself finds the rows: a unique key is over just the fields that must match."""
-    return Capability.UPSERT in dialect.capabilities and set(match) in _unique_keys(model)
+def upserts(dialect: Dialect, model: Model, match: Sequence[str], given: Sequence[str]) -> bool:
+    """Whether the database itself finds the rows: a unique key is over just the fields that must match.
+
+    :param given: the fields of the rows.
+    """
+    keys = _unique_keys(model)
+    if set(match) not in keys:
+        return False
+    if Capability.UPSERT in dialect.capabilities:
+        return True
+    if Capability.UPSERT_OF_ANY_KEY not in dialect.capabilities:
+        return False
+    if any(index.unique and index.where is not None for index in model.indexes):
+        return False
+    # A row that meets another one by another key must be refused, and not change that one.
+    return all(key == set(match) or any(_differs(model.field(name), given) for name in key) for key in keys)
+
+
+def _differs(field: ModelField, given: Sequence[str]) -> bool:
+    """Whether new rows that do not give a field cannot have the same value in it as another row."""
+    return field.name not in given and (
+        field.generated or (field.nullable and field.default in (MISSING, None))
+    )
 
 
 def _unique_keys(model: Model) -> Sequence[set[str]]:
     unique = [index for index in model.indexes if index.unique and index.where is None]
     return [{field.name for field in model.key}, *({name for name, _ in index.keys} for index in unique)]
+
+
+class KnownTables:
+    """Tables as the database describes them, for upserts that meet a row by whichever of its unique keys it is.
+
+    A key that no model declares would lead to somebody else's row.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._tables: WeakKeyDictionary[Model, Table] = WeakKeyDictionary()
+
+    async def allow(self, connection: Connection, statement: UpsertMany) -> bool:
+        """Whether the keys of the table are such that the database's own upsert meets the rows that match.
+
+        The table is read once, before its first upsert.
+        """
+        if Capability.UPSERT in self._dialect.capabilities:
+            return True
+        model = statement.model
+        table = self._tables.get(model)
+        if table is None:
+            table = (await self._dialect.tables(connection, [model])).get(model.table)
+            if table is None:
+                return False
+            self._tables[model] = table
+        match = {model.field(name).column for name in statement.match}
+        keys = [
+            set(table.key),
+            *({_column(part) for part in key.columns} for key in table.indexes if key.unique),
+        ]
+        given = {model.field(name).column for name in statement.fields}
+        free = {column for column in {*table.columns} - given if _is_free(model, table, column)}
+        return match in keys and all(key == match or key & free for key in keys if key)
+
+
+def _column(part: str) -> str:
+    return part.removeprefix("-")
+
+
+def _is_free(model: Model, table: Table, column: str) -> bool:
+    """Whether a column that new rows do not give holds nothing in them, or a value that the database makes."""
+    if any(field.column == column and field.generated for field in model.fields.values()):
+        return True
+    return table.columns[column].nullable and not table.columns[column].has_default
 
 
 async def upsert_by_search(
@@ -48,7 +115,7 @@ async def upsert_by_search(
     lock = dialect.lock(statement.model)
     if lock is not None:
         await connection.execute(lock)
-    found = await _found(runs, connection, statement)
+    found = await _found(runs, connection, statement, locking=lock is not None)
     key_of = _key_of(statement)
     met = 0
     # In the order of the rows, as each may take a value of another unique key that the one before gave up.
@@ -76,8 +143,13 @@ def _key_of(statement: UpsertMany) -> Callable[[Key], Key]:
     return lambda values: tuple(values[position] for position in positions)
 
 
-async def _found(runs: Runs, connection: Connection, statement: UpsertMany) -> dict[Key, list[Key]]:
-    """The keys of the rows that may match, by the values that must be the same."""
+async def _found(
+    runs: Runs, connection: Connection, statement: UpsertMany, *, locking: bool
+) -> dict[Key, list[Key]]:
+    """The keys of the rows that may match, by the values that must be the same.
+
+    :param locking: whether the rows are locked, and so read as they are now, whatever the transaction saw before.
+    """
     names = tuple(field.name for field in statement.model.key)
     positions = [(name, statement.fields.index(name)) for name in statement.match]
     sought = []
@@ -86,7 +158,8 @@ async def _found(runs: Runs, connection: Connection, statement: UpsertMany) -> d
         sought.append(compare(name, "$in", list(values)))
     fields = tuple(dict.fromkeys((*names, *statement.match)))
     found: dict[Key, list[Key]] = defaultdict(list)
-    for record in await runs.records(connection, Select(statement.model, all_of(sought), fields=fields)):
+    search = Select(statement.model, all_of(sought), fields=fields, locking=locking)
+    for record in await runs.records(connection, search):
         matched = tuple(record[name] for name in statement.match)
         found[matched].append(tuple(record[name] for name in names))
     return found

@@ -5,12 +5,14 @@ with truth. What is not there is as good as null.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from math import isfinite
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
+from dataflow.coercion.columns import coercer
 from dataflow.coercion.numbers import to_integer
+from dataflow.coercion.scalars import scalar_form
 from dataflow.coercion.strings import to_text
 from dataflow.errors import InvalidValue, UnknownName
 from dataflow.model.schema import Model, ModelField
@@ -18,6 +20,8 @@ from dataflow.statements import NOTHING, Where, any_of, compare, is_null
 from dataflow.types import Kind, is_storable_text
 
 __all__ = ["Target", "find_target"]
+
+Convert: TypeAlias = Callable[[object], str]
 
 MAX_STEPS: Final = 100  # as deep as a document can be
 
@@ -128,7 +132,9 @@ class Column:
             )
 
     def contains(self, member: object) -> Where | None:
-        return _contains(self, self.name, (), member) if self._field.type.kind is Kind.JSON else None
+        if self._field.type.kind is not Kind.JSON:
+            return None
+        return _contains(self, self.name, (), member, _writer(self._field, self))
 
     def _no_document(self, operator: str) -> None:
         if self._field.type.kind is Kind.JSON:
@@ -141,7 +147,7 @@ class Column:
 class Scalar:
     """What stands at a path of a document. Its type is that of the value that it is compared with."""
 
-    __slots__ = ("_field", "_path", "name", "where")
+    __slots__ = ("_field", "_path", "_write", "name", "where")
 
     def __init__(self, field: ModelField, path: tuple[str, ...], name: str, where: str) -> None:
         if not is_storable_text(name):
@@ -154,6 +160,7 @@ class Scalar:
         self._path = path
         self.name = name
         self.where = where
+        self._write = _writer(field, self) if len(path) == 1 else None
 
     searchable = False
     may_be_text = True
@@ -165,13 +172,13 @@ class Scalar:
         return Where(("$exists", self._field, self._path), ())
 
     def compare(self, operator: str, value: object) -> Where:
-        kind, plain = _scalar(self, operator, value)
+        kind, plain = _scalar(self, operator, value, self._write)
         return self._leaf(operator, kind, plain)
 
     def among(self, members: Collection[object]) -> Where:
         by_kind: dict[Kind, list[object]] = {}
         for member in members:
-            kind, plain = _scalar(self, "$in", member)
+            kind, plain = _scalar(self, "$in", member, self._write)
             by_kind.setdefault(kind, []).append(plain)
         return any_of([self._leaf("$in", kind, tuple(plain)) for kind, plain in by_kind.items()])
 
@@ -182,19 +189,36 @@ class Scalar:
         pass
 
     def contains(self, member: object) -> Where | None:
-        return _contains(self, self._field, self._path, member)
+        return _contains(self, self._field, self._path, member, None)
 
     def _leaf(self, operator: str, kind: Kind, value: object) -> Where:
         return Where((operator, self._field, self._path, kind), (value,))
 
 
-def _contains(target: Target, field: str, path: tuple[str, ...], member: object) -> Where:
-    text = json.dumps(None if member is None else _scalar(target, "$contains", member)[1])
+def _writer(field: ModelField, target: Target) -> Convert | None:
+    """Reads the elements of a list and writes them as scalars of JSON, where they are none themselves."""
+    element = field.type.element
+    form = None if element is None else scalar_form(element)
+    if element is None or form is None:
+        return None
+    coerce = coercer(element, False, f"{target.where}: {target.name}")
+    return lambda value: form.write(coerce(value))
+
+
+def _contains(
+    target: Target, field: str, path: tuple[str, ...], member: object, write: Convert | None
+) -> Where:
+    text = json.dumps(None if member is None else _scalar(target, "$contains", member, write)[1])
     return Where(("$contains", field, path), (text,))
 
 
-def _scalar(target: Target, operator: str, value: object) -> tuple[Kind, object]:
-    """The type of a scalar of JSON, and the plain value."""
+def _scalar(target: Target, operator: str, value: object, write: Convert | None) -> tuple[Kind, object]:
+    """The type of a scalar of JSON, and the plain value.
+
+    :param write: makes a text of what stands for an element that is no scalar of JSON.
+    """
+    if write is not None:
+        return Kind.TEXT, write(value)
     where = f"{target.where}: {target.name}"
     if isinstance(value, bool):
         return Kind.BOOLEAN, value

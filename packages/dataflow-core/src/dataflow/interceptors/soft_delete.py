@@ -1,5 +1,6 @@
 """Soft deletion: a deleted row stays, with the time of its deletion, and is seen by nobody who does not ask for it."""
 
+from dataflow.interceptors.kinds import KNOWN_KINDS
 from dataflow.model.features import DELETED_AT, deletion_field
 from dataflow.model.field import utcnow
 from dataflow.model.schema import Model
@@ -7,9 +8,6 @@ from dataflow.statements import (
     Aggregate,
     Change,
     Delete,
-    Insert,
-    InsertMany,
-    Raw,
     Select,
     Statement,
     Update,
@@ -26,11 +24,7 @@ NOT_DELETED = is_null(DELETED_AT.name)
 class SoftDelete:
     """Hides deleted rows, and makes a deletion the change of a row."""
 
-    # Inserting meets no row, and SQL of the user's own is left alone. They are named all the same: a kind of statement
-    # that is added to the core must not pass by here unnoticed.
-    kinds: frozenset[type] = frozenset(
-        {Select, Aggregate, Insert, InsertMany, UpsertMany, Update, UpdateMany, Delete, Raw}
-    )
+    kinds = KNOWN_KINDS
     mandatory = True
 
     def concerns(self, model: Model | None) -> bool:

@@ -1,15 +1,10 @@
 """Versions: each change of a row counts, so that whoever read it before can tell that it is another one by now."""
 
+from dataflow.interceptors.kinds import KNOWN_KINDS
 from dataflow.model.features import VERSION, version_field
 from dataflow.model.schema import Model
 from dataflow.statements import (
-    Aggregate,
     Change,
-    Delete,
-    Insert,
-    InsertMany,
-    Raw,
-    Select,
     Statement,
     Update,
     UpdateMany,
@@ -24,10 +19,7 @@ ONE_MORE = Change(VERSION.name, "$inc")
 class Versions:
     """Counts the changes of rows."""
 
-    # Those that change no row are named too: see SoftDelete.
-    kinds: frozenset[type] = frozenset(
-        {Select, Aggregate, Insert, InsertMany, UpsertMany, Update, UpdateMany, Delete, Raw}
-    )
+    kinds = KNOWN_KINDS
     mandatory = True
 
     def concerns(self, model: Model | None) -> bool:

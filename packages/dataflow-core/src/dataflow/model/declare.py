@@ -16,7 +16,7 @@ from dataflow.model.indexes import resolve_indexes
 from dataflow.model.naming import check_identifier, table_name
 from dataflow.model.options import ModelOptions, read_options
 from dataflow.model.schema import Model, ModelField
-from dataflow.types import ColumnType, Kind, read_annotation
+from dataflow.types import ColumnType, Kind, read_annotation, with_naive_datetimes
 
 __all__ = ["declare"]
 
@@ -120,8 +120,8 @@ def _read_draft(cls: type, name: str, hint: object, options: ModelOptions) -> _D
         raise ModelError(f"{where}: {kind} is no default; write {name}: Annotated[int, ForeignKey(...)]")
     given = value if isinstance(value, FieldOptions) else FieldOptions(default=value)
     said = said.merged(given, where)
-    naive = options.naive_datetimes and column.kind is Kind.DATETIME
-    column = replace(column, max_length=_max_length(said, column, where), naive_datetimes=naive)
+    column = with_naive_datetimes(column, options.naive_datetimes)
+    column = replace(column, max_length=_max_length(said, column, where))
     if foreign_key is not None:
         _check_foreign_key(foreign_key, nullable, where)
     return _Draft(name, where, column, nullable, said, foreign_key)

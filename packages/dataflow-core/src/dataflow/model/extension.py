@@ -9,7 +9,7 @@ from dataflow.coercion import coercer
 from dataflow.errors import ModelError
 from dataflow.model.field import MISSING
 from dataflow.model.schema import Model, ModelField
-from dataflow.types import Kind, read_annotation, type_name
+from dataflow.types import read_annotation, type_name, with_naive_datetimes
 
 __all__ = ["ExtraField", "extended"]
 
@@ -54,8 +54,7 @@ def extended(model: Model, extras: Iterable[ExtraField]) -> Model:
 def _field(model: Model, extra: ExtraField) -> ModelField:
     where = f"{model.name}.{extra.name}"
     column, nullable, _ = read_annotation(extra.annotation, where)
-    if column.kind is Kind.DATETIME:
-        column = replace(column, naive_datetimes="naive_datetimes" in model.options)
+    column = with_naive_datetimes(column, "naive_datetimes" in model.options)
     coerce = coercer(column, nullable, where)
     return ModelField(
         name=extra.name,
@@ -63,12 +62,5 @@ def _field(model: Model, extra: ExtraField) -> ModelField:
         type=column,
         nullable=nullable,
         default=extra.default if extra.default is MISSING else coerce(extra.default),
-        default_factory=None,
-        primary_key=False,
-        generated=False,
-        index=False,
-        unique=False,
-        foreign_key=None,
-        maintained=None,
         coerce=coerce,
     )

@@ -16,26 +16,26 @@ __all__ = ["Model", "ModelField"]
 class ModelField:
     """A field of a model, and its column.
 
+    :param coerce: takes a value that a caller gave, returns the one to store, or raises ``InvalidValue``.
     :param default: the static default, or ``MISSING``.
     :param default_factory: makes the default anew for each row; for a mutable static default, copies of it.
     :param generated: whether the database makes the value when none is given.
     :param maintained: set for a field that DataFlow keeps itself, at creation or at every change.
-    :param coerce: takes a value that a caller gave, returns the one to store, or raises ``InvalidValue``.
     """
 
     name: str
     column: str
     type: ColumnType
     nullable: bool
-    default: object
-    default_factory: Callable[[], object] | None
-    primary_key: bool
-    generated: bool
-    index: bool
-    unique: bool
-    foreign_key: ForeignKey | None
-    maintained: Literal["created", "updated"] | None
     coerce: Callable[[object], object]
+    default: object = MISSING
+    default_factory: Callable[[], object] | None = None
+    primary_key: bool = False
+    generated: bool = False
+    index: bool = False
+    unique: bool = False
+    foreign_key: ForeignKey | None = None
+    maintained: Literal["created", "updated"] | None = None
 
     @property
     def required(self) -> bool:

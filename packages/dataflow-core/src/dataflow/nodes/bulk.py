@@ -8,14 +8,13 @@ from dataflow.execution.database import Database
 from dataflow.model.schema import Model
 from dataflow.nodes.bulk_plans import BulkPlan, BulkPlans
 from dataflow.nodes.bulk_rows import Batch, RowReader
-from dataflow.nodes.bulk_sources import Data, Source, check_data, length_of, open_source
+from dataflow.nodes.bulk_sources import Data, Source, check_data, is_kept, length_of, open_source
 from dataflow.nodes.rows import ModelNode
 from dataflow.nodes.values import NewRow
 from dataflow.progress import Progress
 
 __all__ = ["Batches", "BulkNode", "Input", "Report"]
 
-BATCH_SIZE = 1000
 
 Report = Callable[[Progress], object]
 
@@ -120,6 +119,9 @@ class BulkNode(ModelNode):
     def alone(self, prepared: Any) -> bool:
         return False
 
+    def repeatable(self, parameters: Mapping[str, object]) -> bool:
+        return is_kept(parameters.get("data"))
+
     def tolerates(self, parameters: Mapping[str, object]) -> bool:
         """Whether rows that are refused are set aside; else the first one is an error."""
         return False
@@ -139,6 +141,7 @@ class BulkNode(ModelNode):
         """
         self._check_names(parameters)
         filling = self._filling(parameters)
+        self.new.check(filling)
         size, report = self._batch_size(parameters), self._report(parameters)
         if parameters.get("data") is None:
             raise MissingValue(self.missing(()) or "")
@@ -172,7 +175,7 @@ class BulkNode(ModelNode):
     def _batch_size(self, parameters: Mapping[str, object]) -> int:
         size = parameters.get("batch_size")
         if size is None:
-            return BATCH_SIZE
+            return self.database.dialect.batch_size
         if type(size) is not int or size < 1:
             raise InvalidValue(f"{self.name} batch_size: expected an int of at least 1")
         return size

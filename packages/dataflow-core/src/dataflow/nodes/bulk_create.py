@@ -59,11 +59,17 @@ class BulkCreateNode(BulkNode):
     def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
         super().check(parameters, names)
         self._return_rows(parameters)
+        self.tolerates(parameters)
 
     def tolerates(self, parameters: Mapping[str, object]) -> bool:
         choice = parameters.get("on_error", "abort")
         if choice not in ON_ERROR:
             raise InvalidValue(f"{self.name} on_error: expected {' or '.join(map(repr, ON_ERROR))}")
+        if choice == "continue" and not self.database.has_savepoints:
+            raise InvalidValue(
+                f"{self.name} on_error: to 'continue' takes savepoints, which {self.database.dialect.name} does not "
+                f"have; leave on_error out and check the rows before"
+            )
         return choice == "continue"
 
     def prepare(self, parameters: Mapping[str, Any]) -> PreparedRows:

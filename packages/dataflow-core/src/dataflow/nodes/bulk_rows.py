@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby, takewhile
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from dataflow.errors import InvalidValue, MissingValue, ValidationError
 from dataflow.nodes.bulk_plans import BulkPlan, Values
@@ -96,7 +96,7 @@ class RowReader:
     ) -> tuple[Rows, Sequence[int]]:
         """The rows as dicts, filled, and where each stands in the input."""
         if not self._filling and set(map(type, rows)) == {dict}:
-            return rows, range(start, start + len(rows))  # type: ignore[return-value]
+            return cast("Rows", rows), range(start, start + len(rows))
         dicts: list[Mapping[str, Any]] = []
         indices: list[int] = []
         for index, row in enumerate(rows, start):

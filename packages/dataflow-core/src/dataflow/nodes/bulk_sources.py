@@ -8,9 +8,11 @@ from sys import maxsize
 from typing import Any, Protocol, TypeAlias, cast
 
 from dataflow.errors import InvalidValue
+from dataflow.execution.crossing import Call, current_call
 from dataflow.execution.errands import Errand, an_errand
+from dataflow.execution.stepping import step
 
-__all__ = ["Data", "Source", "check_data", "length_of", "open_source"]
+__all__ = ["Data", "Source", "check_data", "is_kept", "length_of", "open_source"]
 
 Data: TypeAlias = Iterable[Any] | AsyncIterable[Any]
 
@@ -39,6 +41,11 @@ def check_data(data: object, where: str) -> Data:
     return data
 
 
+def is_kept(data: object) -> bool:
+    """Whether it can be read again, which a generator cannot."""
+    return data is None or isinstance(data, Sized)
+
+
 def length_of(data: Data) -> int | None:
     """How many rows there are, where the data know it."""
     return len(data) if isinstance(data, Sized) else None
@@ -51,7 +58,8 @@ def open_source(data: Data, size: int, *, in_process: bool) -> Source:
     :param in_process: whether the caller is stepped in a thread that may block, and must not await.
     """
     if not isinstance(data, AsyncIterable):
-        return _Iterated(iter(data), size)
+        caller = None if in_process or isinstance(data, Sized) else current_call.get()
+        return _Iterated(iter(data), size) if caller is None else _Drawn(iter(data), size, caller)
     return _Fetched(data, size) if in_process else _Awaited(data, size)
 
 
@@ -65,6 +73,21 @@ class _Iterated:
 
     async def close(self) -> None:
         self._rows = iter(())
+
+
+class _Drawn:
+    """Read in the thread that waits for the event loop: it may block there, and be bound to it."""
+
+    def __init__(self, rows: Iterator[object], size: int, caller: Call[Any]) -> None:
+        self._rows = _Iterated(rows, size)
+        self._caller = caller
+
+    async def next(self) -> Sequence[object]:
+        batch: Sequence[object] = await self._caller.beside(lambda: step(self._rows.next()))
+        return batch
+
+    async def close(self) -> None:
+        await self._rows.close()
 
 
 class _Awaited:

@@ -7,6 +7,7 @@ from dataflow.errors import InvalidValue, MissingValue, ValidationError
 from dataflow.execution.database import Database
 from dataflow.filters.changes import Changes, read_changes
 from dataflow.model.schema import Model, ModelField
+from dataflow.nodes.bulk_sources import is_kept
 from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.keyed_rows import KeyedRows, RowsOfFields
 from dataflow.nodes.many import read_data, read_flag, required_filter
@@ -82,6 +83,9 @@ class BulkUpdateNode(ModelNode):
         changes = self._maintained.beside(changes)
         return Update(self.model, changes.shape, changes.values, where, returning=())
 
+    def repeatable(self, parameters: Mapping[str, object]) -> bool:
+        return is_kept(parameters.get("data"))
+
     def alone(self, prepared: Prepared) -> bool:
         return isinstance(prepared, Update)
 
@@ -102,6 +106,7 @@ class BulkUpdateNode(ModelNode):
     def _prepare_rows(self, parameters: Mapping[str, object]) -> PreparedRows:
         read_flag(parameters, "confirmed", self.name)
         filling = self._values(parameters)
+        self._rows.check(filling)
         rows = read_data(parameters, self.name)
         groups = self._rows.read(self._filled(rows, filling) if filling else rows)
         return PreparedRows(tuple(self._statement(group) for group in groups))

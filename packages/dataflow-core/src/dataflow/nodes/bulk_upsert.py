@@ -78,7 +78,9 @@ class BulkUpsertNode(BulkNode):
         input = self.input(parameters, SAME_NAMES, partial(self._plan, match))
         if input.checked is not None:
             input = input._replace(checked=last_of_each(input.checked, match))
-        return PreparedUpsert(input, match, updatable, upserts(self.database.dialect, self.model, match))
+        given = [name for name, field in self.model.fields.items() if name in match or not field.generated]
+        native = upserts(self.database.dialect, self.model, match, given)
+        return PreparedUpsert(input, match, updatable, native)
 
     async def run(self, scope: Place, prepared: PreparedUpsert) -> Output:
         inserted = updated = done = 0

@@ -70,6 +70,9 @@ class Node(Protocol):
         :raises ValidationError: where something is wrong or missing.
         """
 
+    def repeatable(self, parameters: Mapping[str, object]) -> bool:
+        """Whether it may run again after its transaction was undone: it does nothing elsewhere, and uses nothing up."""
+
     def alone(self, prepared: Any) -> bool:
         """Whether it is a single statement after which nothing can fail, so that it needs no transaction."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from dataflow.errors import InvalidValue, MissingValue, MultipleRecords, RecordNotFound
 from dataflow.execution.database import Database
@@ -12,6 +13,7 @@ from dataflow.nodes.key_updates import KeyUpdates
 from dataflow.nodes.rows import ModelNode, RowSelector
 from dataflow.nodes.values import Maintained, NewRow
 from dataflow.nodes.versions import ExpectedVersion
+from dataflow.sql.codecs import codec_of
 from dataflow.statements import Delete, Insert, Order, Select, Update, Where
 
 __all__ = ["CreateNode", "DeleteNode", "ReadNode", "UpdateNode"]
@@ -42,7 +44,7 @@ class CreateNode(ModelNode):
         return Insert(self.model, plan.fields, plan.values(parameters))
 
     def alone(self, prepared: Insert) -> bool:
-        return True
+        return Insert in self.database.dialect.returning
 
     async def run(self, scope: Place, prepared: Insert) -> Output:
         database = self.database
@@ -82,7 +84,7 @@ class ReadNode(ModelNode):
     async def run(self, scope: Place, prepared: Select) -> Output:
         database = self.database
         records = await database.executor.records(await scope.connection(database), prepared)
-        return self.row(records[0]) if records else {"record": None, "result": None, "found": False}
+        return self.row(records[0]) if records else {"found": False}
 
 
 class PreparedUpdate(NamedTuple):
@@ -111,8 +113,8 @@ class UpdateNode(ModelNode):
         self._by_key = KeyUpdates(model, self._selector, self._maintained, special=self._version.names)
         self._place = f"{self.name} updates"
         # What cannot be read of the changed row must be noticed before the change is final.
-        codecs = [database.dialect.codec(field.type) for field in model.fields.values()]
-        self._is_always_readable = all(codec.decode is None for codec in codecs)
+        codecs = [codec_of(database.dialect, field.type) for field in model.fields.values()]
+        self._is_always_readable = all(codec.decode is None or codec.certain for codec in codecs)
 
     def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
         selection = self._selector.check(parameters, names)
@@ -146,7 +148,12 @@ class UpdateNode(ModelNode):
         return PreparedUpdate(statement, self._required(parameters), selected)
 
     def alone(self, prepared: PreparedUpdate) -> bool:
-        return prepared.statement.limit is None and prepared.selected is None and self._is_always_readable
+        return (
+            prepared.statement.limit is None
+            and prepared.selected is None
+            and self._is_always_readable
+            and Update in self.database.dialect.returning
+        )
 
     async def run(self, scope: Place, prepared: PreparedUpdate) -> Output:
         database = self.database
@@ -162,7 +169,7 @@ class UpdateNode(ModelNode):
             await self._version.refuse_stale(database, connection, prepared.selected)
         if prepared.required:
             raise RecordNotFound(f"{self.name} found no row to change; required=False accepts that")
-        return {"record": None, "result": None, "found": False}
+        return {"found": False}
 
     def _required(self, parameters: Mapping[str, object]) -> bool:
         required = parameters.get("required", True)
@@ -172,10 +179,14 @@ class UpdateNode(ModelNode):
 
 
 class PreparedDelete(NamedTuple):
-    """A deletion; ``selected`` as in :class:`PreparedUpdate`."""
+    """A deletion; ``selected`` as in :class:`PreparedUpdate`.
+
+    :param key: what the key of the row is, where equal keys are the same and so nothing has to come back.
+    """
 
     statement: Delete
     selected: Where | None
+    key: dict[str, Any] | None = None
 
 
 class DeleteNode(ModelNode):
@@ -189,10 +200,14 @@ class DeleteNode(ModelNode):
         super().__init__(database, model)
         self._version = ExpectedVersion(model, self.name)
         self._selector = RowSelector(model, self.name, takes_values=False, controls=self._version.names)
+        # Texts may be equal that differ in case, and decimals that differ in digits.
+        exact = len(model.key) == 1 and model.key[0].type.python in (int, UUID)
+        self._exact_key = model.key[0].name if exact else None
 
     @property
     def outputs(self) -> frozenset[str] | None:
-        return frozenset({"deleted", "result", "id"}).union(field.name for field in self.model.key)
+        alias = ["id"] if len(self.model.key) == 1 else []
+        return frozenset({"deleted", "result"}).union(alias, (field.name for field in self.model.key))
 
     def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
         self._selector.check(parameters, names)
@@ -204,7 +219,10 @@ class DeleteNode(ModelNode):
     def prepare(self, parameters: Mapping[str, Any]) -> PreparedDelete:
         by_key = self._selector.by_key(parameters)
         if by_key is not None:
-            return PreparedDelete(Delete(self.model, by_key), None)
+            if self._exact_key is None:
+                return PreparedDelete(Delete(self.model, by_key), None)
+            statement = Delete(self.model, by_key, returning=False)
+            return PreparedDelete(statement, None, {self._exact_key: by_key.values[0]})
         where, _ = self._selector.where(parameters)
         limit = None if self._selector.is_key(where) else ONE_AND_A_WITNESS
         version = self._version.where(parameters)
@@ -213,19 +231,26 @@ class DeleteNode(ModelNode):
         return PreparedDelete(Delete(self.model, where & version, limit), where)
 
     def alone(self, prepared: PreparedDelete) -> bool:
-        return prepared.statement.limit is None and prepared.selected is None
+        return prepared.key is not None or (
+            prepared.statement.limit is None
+            and prepared.selected is None
+            and Delete in self.database.dialect.returning
+        )
 
     async def run(self, scope: Place, prepared: PreparedDelete) -> Output:
-        database = self.database
-        connection = await scope.connection(database)
-        records = await database.executor.records(connection, prepared.statement)
+        executor = self.database.executor
+        connection = await scope.connection(self.database)
+        if prepared.key is not None:
+            records = [prepared.key] * await executor.affected(connection, prepared.statement)
+        else:
+            records = await executor.records(connection, prepared.statement)
         if len(records) > 1:
             raise MultipleRecords(
                 f"{self.name} matches more than one row; {self.model.name}BulkDeleteNode deletes many"
             )
         if not records:
             if prepared.selected is not None:
-                await self._version.refuse_stale(database, connection, prepared.selected)
+                await self._version.refuse_stale(self.database, connection, prepared.selected)
             return {"deleted": 0, "result": 0}
         key = records[0]
         if len(key) == 1:

@@ -15,14 +15,26 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 @overload
 def node(function: Function) -> Function: ...
 @overload
-def node(*, outputs: Collection[str]) -> Callable[[Function], Function]: ...
-def node(function: Any = None, *, outputs: Collection[str] | None = None) -> Any:
+def node(
+    *, outputs: Collection[str] | None = None, repeatable: bool = False, outside: bool = False
+) -> Callable[[Function], Function]: ...
+def node(
+    function: Any = None,
+    *,
+    outputs: Collection[str] | None = None,
+    repeatable: bool = False,
+    outside: bool = False,
+) -> Any:
     """Mark a function as a node, to be added by itself: ``workflow.add_node(function, "id")``.
 
-    Every function can be added; the mark is where its outputs are named, so that a workflow which uses another one
-    is refused when it is built.
+    Every function can be added; the mark is where more is said of it.
 
-    :param outputs: the keys of the dict that it returns.
+    :param outputs: the keys of the dict that it returns, so that a workflow which uses another one is refused when it
+        is built.
+    :param repeatable: whether it may be called again where a run is repeated, as another transaction came in between:
+        it does nothing outside of the database that must not be done twice.
+    :param outside: whether the transaction of the run is committed before it, and another one begins after it, as it
+        takes long.
 
     >>> @node(outputs=["total"])
     ... def add(prices: list) -> dict:
@@ -34,6 +46,8 @@ def node(function: Any = None, *, outputs: Collection[str] | None = None) -> Any
 
     def mark(marked: Any) -> Any:
         marked.__dataflow_outputs__ = None if outputs is None else frozenset(outputs) | {"result"}
+        marked.__dataflow_repeatable__ = repeatable
+        marked.__dataflow_outside__ = outside
         return marked
 
     return mark if function is None else mark(function)
@@ -55,6 +69,9 @@ class FunctionNode:
         self.name = getattr(function, "__name__", type(function).__name__)
         self.outputs: frozenset[str] | None = getattr(function, "__dataflow_outputs__", None)
         self._function = function
+        self.outside: bool = getattr(function, "__dataflow_outside__", False)
+        """Whether it runs between two transactions."""
+        self._repeatable: bool = getattr(function, "__dataflow_repeatable__", False)
         self.waits = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__
         )
@@ -91,6 +108,10 @@ class FunctionNode:
         if lacking is not None:
             raise MissingValue(lacking)
         return parameters
+
+    def repeatable(self, parameters: Mapping[str, object]) -> bool:
+        # What comes before one that is outside is committed.
+        return self._repeatable and not self.outside
 
     def alone(self, prepared: Mapping[str, Any]) -> bool:
         return False

@@ -52,8 +52,7 @@ class KeyedRows:
         self._name = name
         self._keys = key_names(model)
         self._width = len(model.key)
-        version = version_field(model)
-        self._version = None if version is None else version.name
+        self._version = version_field(model)
         self.names: Callable[[tuple[str, ...]], NamedValues] = lru_cache(NAMES_KEPT)(self._names)
 
     def check_names(self, names: Iterable[object]) -> None:
@@ -111,7 +110,8 @@ class KeyedRows:
             values = {field.name: field.coerce(row[name]) for name, field in given}
             key = tuple(values[field.name] for field in self._model.key)
             earlier = merged.setdefault(key, {})
-            if earlier and (self._version in earlier or self._version in values):
+            version = self._version
+            if earlier and version is not None and (version.name in earlier or version.name in values):
                 raise InvalidValue(
                     f"{self._name}: two rows have one key, so that only the first can meet the version that it "
                     "expects; make one of them"
@@ -131,8 +131,8 @@ class KeyedRows:
             if field.name not in by_field:
                 raise MissingValue(f"{self._name} needs the key {field.name!r} to know which row")
         match = list(self._model.key)
-        if self._version is not None and self._version in by_field:
-            match.append(self._model.fields[self._version])
+        if self._version is not None and self._version.name in by_field:
+            match.append(self._version)
         others = [
             field for field in self._model.fields.values() if field.name in by_field and field not in match
         ]

@@ -97,7 +97,7 @@ class ListNode(ModelNode):
         field = self.model.fields.get(name)
         if field is None:
             raise self.unknown(name, {*CONTROLS, *self.model.fields})
-        if field.type.kind is Kind.JSON and value is not None:
+        if field.type.kind is Kind.JSON:
             # Which says what to compare instead of a whole document.
             return read_filter(self.model, {name: {"$eq": value}}, self.name)
         return equals(name, field.coerce(value))

@@ -44,6 +44,7 @@ def required_filter(model: Model, parameters: Mapping[str, object], name: str) -
     if document is None:
         raise MissingValue(f"{name} needs a filter, such as {{'field': value}}")
     where = read_filter(model, document, f"{name} filter")
-    if not where.shape and not read_flag(parameters, "confirmed", name):
+    confirmed = read_flag(parameters, "confirmed", name)
+    if not where.shape and not confirmed:
         raise MissingValue(f"{name}: the filter is empty and means every row; confirmed=True says so")
     return where

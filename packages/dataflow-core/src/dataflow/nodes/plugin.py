@@ -12,6 +12,7 @@ from dataflow.nodes.bulk_upsert import BulkUpsertNode
 from dataflow.nodes.crud import CreateNode, DeleteNode, ReadNode, UpdateNode
 from dataflow.nodes.listing import ListNode
 from dataflow.nodes.sql import SQLNode
+from dataflow.nodes.transaction_context import TransactionContextNode
 
 __all__ = ["dataflow_register_nodes"]
 
@@ -33,7 +34,10 @@ WITHOUT_A_KEY = (ReadNode, ListNode)
 @hookimpl
 def dataflow_register_nodes(model: Model | None) -> Iterable[NodeType]:
     if model is None:
-        return [NodeType("SQLNode", SQLNode)]
+        return [
+            NodeType("SQLNode", SQLNode),
+            NodeType("TransactionContextNode", lambda database: TransactionContextNode()),
+        ]
     return [
         NodeType(f"{model.name}{node.suffix}", node) for node in (OF_A_MODEL if model.key else WITHOUT_A_KEY)
     ]

@@ -66,10 +66,11 @@ class OpenDatabases:
             engine for engine in engines if not near or not set(engine.databases().values()).isdisjoint(near)
         ]
         newest, *others = preferred or engines
-        for other in others:
+        node = newest.find_node(name, near)
+        for other in others if node.database is not None else ():
             if not newest.replaces(other, name):
                 raise WorkflowError(f"several open databases define {name}; say which: WorkflowBuilder(db)")
-        return newest.find_node(name, near)
+        return node
 
 
 open_databases = OpenDatabases()

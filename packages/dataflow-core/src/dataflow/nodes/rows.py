@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from dataflow.errors import MissingValue, UnknownName, ValidationError
 from dataflow.execution.database import Database
@@ -22,7 +22,7 @@ ROW_OUTPUTS = frozenset({"record", "result", "found"})
 class ModelNode:
     """A node of a model: its names, and the output of a row."""
 
-    suffix = ""
+    suffix: ClassVar[str]
     writes = False
     settled = False
     waits = False
@@ -40,6 +40,9 @@ class ModelNode:
 
     def may_write(self, parameters: Mapping[str, object]) -> bool:
         return self.writes
+
+    def repeatable(self, parameters: Mapping[str, object]) -> bool:
+        return True
 
     def unknown(self, name: str, candidates: Collection[str]) -> UnknownName:
         """The error for a parameter that the node does not take."""
@@ -102,10 +105,8 @@ class RowSelector:
 
     def missing(self, names: Collection[str]) -> str | None:
         """What the node lacks to select a row."""
-        given = self._controls.intersection(names) & {"conditions"} or any(
-            name in self._keys or name in self._model.fields for name in names
-        )
-        if given:
+        fields = self._model.fields.keys() - self._controls
+        if "conditions" in names or any(name in self._keys or name in fields for name in names):
             return None
         key = " or ".join(sorted(self._keys)) or "a key"
         return f"{self._name} needs to know which row: give {key}, or conditions"
@@ -150,14 +151,10 @@ class RowSelector:
         return selection
 
     def _comparison(self, field: ModelField, operator: str, value: object) -> Where:
-        is_document = field.type.kind is Kind.JSON and value is not None
-        if operator == "$eq" and not is_document:
+        if operator == "$eq" and value is not None and field.type.kind is not Kind.JSON:
             return equals(field.name, field.coerce(value))
-        if value is None or is_document:
-            # Which says what cannot be compared.
-            return read_filter(self._model, {field.name: {operator: value}}, f"{self._name} conditions")
-        coerced = field.coerce(value)
-        return ~equals(field.name, coerced) if operator == "$ne" else compare(field.name, operator, coerced)
+        # Which says what cannot be compared.
+        return read_filter(self._model, {field.name: {operator: value}}, f"{self._name} conditions")
 
     def _select(self, names: tuple[str, ...], text: str | None) -> Selection:
         bound = self._bound(text)

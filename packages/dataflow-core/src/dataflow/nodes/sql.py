@@ -54,6 +54,9 @@ class SQLNode:
         self._check_schema_change(parameters)
         return Raw(self._sql(parameters), self._values(parameters))
 
+    def repeatable(self, parameters: Mapping[str, object]) -> bool:
+        return True
+
     def alone(self, prepared: Raw) -> bool:
         return not self.may_write({"sql": prepared.sql})
 

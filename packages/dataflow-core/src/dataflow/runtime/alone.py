@@ -1,21 +1,22 @@
 """A node that makes up a unit of work by itself: one connection, and a transaction if it needs one."""
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from threading import Lock
 from typing import Any
 
 from dataflow.abc import Connection
-from dataflow.errors import ScopeLost
+from dataflow.errors import CommitUnknown, ConnectionLost, ScopeLost
+from dataflow.execution.crossing import running_loop
 from dataflow.execution.database import Database
-from dataflow.logs import logger
+from dataflow.execution.held import commit
 from dataflow.nodes.contract import Node, Output
 
 __all__ = ["run_alone"]
 
 
-async def run_alone(
+def run_alone(
     node: Node, parameters: Mapping[str, object], prepared: Any, holder: str, *, blocking: bool
-) -> Output:
+) -> Coroutine[Any, Any, Output]:
     """Run a node on its database, all or nothing.
 
     :param prepared: what the parameters prepared to.
@@ -24,13 +25,10 @@ async def run_alone(
     """
     database = node.database
     assert database is not None
-    if database.unsettled:
-        await database.prepare(() if node.model is None else (node.model,), blocking=blocking)
     alone = _Alone(node, parameters, prepared, database, holder)
-    if blocking or not database.in_process:
-        return await alone.run(blocking=blocking)
-    output = await database.dialect.offload(alone.run_at_hand(), alone.cancel)
-    return output if output is not None else await alone.run(blocking=False)
+    if database.unsettled:
+        return alone.run_after_preparation(blocking=blocking)
+    return alone.run_here() if blocking else alone.run_beside() if database.in_process else alone.run_across()
 
 
 class _Alone:
@@ -38,6 +36,7 @@ class _Alone:
 
     __slots__ = (
         "_begins",
+        "_begun",
         "_cancelled",
         "_connection",
         "_database",
@@ -58,6 +57,7 @@ class _Alone:
         self._writes = node.may_write(parameters)
         # The database commits a single statement by itself.
         self._begins = not node.alone(prepared)
+        self._begun = False
         self._connection: Connection | None = None
         self._cancelled = False
         self._guard = Lock()
@@ -70,7 +70,24 @@ class _Alone:
             raise ScopeLost("the database has ended the transaction; nothing of it was kept")
         return connection
 
-    async def run(self, *, blocking: bool) -> Output:
+    async def run_after_preparation(self, *, blocking: bool) -> Output:
+        """Look at the table first, and at others that are new."""
+        database, model = self._database, self._node.model
+        await database.prepare(() if model is None else (model,), blocking=blocking)
+        if blocking:
+            return await self.run_here()
+        return await (self.run_beside() if database.in_process else self.run_across())
+
+    def run_here(self) -> Coroutine[Any, Any, Output]:
+        """Run it in a thread that may block."""
+        return self._run(blocking=True)
+
+    async def run_beside(self) -> Output:
+        """Run it beside an event loop, in a thread of the database."""
+        output = await self._database.dialect.offload(self._run_at_hand(), self._cancel)
+        return output if output is not None else await self._run(blocking=False)
+
+    async def _run(self, *, blocking: bool) -> Output:
         """Run it on a connection that is waited for, if need be."""
         database = self._database
         connection = database.take(self._holder, writes=self._writes)
@@ -78,12 +95,41 @@ class _Alone:
             connection = await database.borrow(self._holder, writes=self._writes, blocking=blocking)
         try:
             work = self._run_on(connection)
-            return await (work if blocking or not database.in_process else connection.offload(work))
+            return await (work if blocking else connection.offload(work))
         finally:
             if not database.give_back(connection, writes=self._writes):
-                await connection.close()
+                await database.discard(connection)
 
-    async def run_at_hand(self) -> Output | None:
+    async def run_across(self) -> Output:
+        """Run it across the network; on another connection where the first one was dead before anything happened."""
+        database, writes = self._database, self._writes
+        is_last = False
+        while True:
+            connection = database.take(self._holder, writes=writes)
+            if connection is None:
+                connection = await database.borrow(self._holder, writes=writes, blocking=False)
+            try:
+                return await self._run_on(connection)
+            except ConnectionLost as error:
+                if is_last or not self._has_done_nothing(error):
+                    raise self._told(error) from error
+                is_last = True
+            finally:
+                if not database.give_back(connection, writes=writes):
+                    await database.discard(connection)
+
+    def _has_done_nothing(self, error: ConnectionLost) -> bool:
+        """Whether it can be run again, now that its connection is lost."""
+        if not self._writes and self._node.model is not None:
+            return True
+        return not self._begun and (self._begins or not error.may_have_run)
+
+    def _told(self, error: ConnectionLost) -> ConnectionLost:
+        if self._begins or not self._writes:
+            return error
+        return CommitUnknown(f"{error}; whether it was written before is not known")
+
+    async def _run_at_hand(self) -> Output | None:
         """Run it in a thread that others need too, and so only if a connection is at hand; else None."""
         connection = await self._database.borrow_shortly(self._holder, writes=self._writes)
         if connection is None:
@@ -97,23 +143,25 @@ class _Alone:
             if not self._database.give_back(connection, writes=self._writes):
                 await connection.close()
 
-    def cancel(self) -> None:
+    def _cancel(self) -> None:
         """From another thread: end what runs, and let nothing follow."""
         with self._guard:
             self._cancelled = True
             if self._connection is not None:
                 self._connection.interrupt()
 
-    async def _run_on(self, connection: Connection) -> Output:
+    def _run_on(self, connection: Connection) -> Coroutine[Any, Any, Output]:
         self._connection = connection
         self._check_wanted()
-        if not self._begins:
-            return await self._node.run(self, self._prepared)
+        return self._in_transaction(connection) if self._begins else self._node.run(self, self._prepared)
+
+    async def _in_transaction(self, connection: Connection) -> Output:
         await connection.execute(self._database.dialect.begin(writes=self._writes))
+        self._begun = True
         try:
             output = await self._node.run(self, self._prepared)
             self._check_wanted()
-            await connection.execute("COMMIT")
+            await (connection.execute("COMMIT") if self._database.in_process else commit(connection))
         except BaseException:
             await self._undo(connection)
             raise
@@ -124,10 +172,5 @@ class _Alone:
             raise ScopeLost("the run was cancelled; nothing of it was kept")
 
     async def _undo(self, connection: Connection) -> None:
-        """Roll back; a connection that cannot even do that is not kept by whoever gets it back."""
-        try:
-            await connection.rollback()
-        except Exception as error:
-            logger("dataflow.connections").warning(
-                "%s: a connection that could not be rolled back was closed: %s", self._database.name, error
-            )
+        if self._database.in_process or running_loop() is not None:
+            await self._database.undo(connection)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from dataflow.runtime.options import check_concurrency, check_workflow
+from dataflow.runtime.options import TransactionMode, check_concurrency, check_transaction, check_workflow
 from dataflow.runtime.run import Run
 from dataflow.workflow.graph import Workflow
 from dataflow.workflow.results import Results
@@ -16,6 +16,8 @@ class AsyncLocalRuntime:
     It holds nothing: any number of tasks and loops may share one.
 
     :param concurrency: how many asynchronous functions of a run may overlap.
+    :param transaction: what is one transaction: the whole run ("workflow"), each node ("node"), or nothing that does
+        not need one by itself ("none").
 
     >>> import asyncio
     >>> from dataflow import WorkflowBuilder
@@ -27,8 +29,9 @@ class AsyncLocalRuntime:
     42
     """
 
-    def __init__(self, concurrency: int = 1) -> None:
+    def __init__(self, concurrency: int = 1, transaction: TransactionMode = "workflow") -> None:
         self._concurrency = check_concurrency(concurrency)
+        self._transaction = check_transaction(transaction)
 
     async def execute(
         self, workflow: Workflow, parameters: Mapping[str, Mapping[str, object]] | None = None
@@ -38,6 +41,6 @@ class AsyncLocalRuntime:
         A run that is cancelled leaves nothing, unless the cancellation comes when its commit is already under way.
         """
         check_workflow(workflow)
-        run = Run(workflow, parameters)
+        run = Run(workflow, parameters, self._transaction)
         await run.on_loop(self._concurrency)
         return run.results, run.id

@@ -4,13 +4,15 @@ from collections.abc import Coroutine, Generator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from dataflow.errors import ScopeLost
+from dataflow.errors import ScopeLost, WorkflowError
 from dataflow.execution.background import run_in_background
+from dataflow.execution.crossing import running_loop
 from dataflow.execution.scope import Scope, current_scope
 from dataflow.execution.stepping import step
 from dataflow.nodes.contract import Node, Output
 from dataflow.runtime.alone import run_alone
 from dataflow.runtime.preparation import prepare_database
+from dataflow.runtime.read_only import check_call
 
 __all__ = ["NodeCall", "NodeHandle"]
 
@@ -32,12 +34,16 @@ class NodeCall:
         database = self._node.database
         if database is None or database.in_process:
             return step(self._run(blocking=True))
-        return run_in_background(self._run(blocking=False))
+        outer = current_scope.get()
+        work = self._run(blocking=False)
+        return run_in_background(work) if outer is None else outer.ask(work)
 
     async def _run(self, *, blocking: bool) -> Output:
         node, outer = self._node, current_scope.get()
         prepared = node.prepare(self._parameters)
         if outer is not None:
+            self._check_place(outer)
+            check_call(outer, node, self._parameters)
             return await self._within(outer, prepared, blocking=blocking)
         if node.database is not None and not node.waits:
             return await run_alone(node, self._parameters, prepared, node.name, blocking=blocking)
@@ -45,16 +51,20 @@ class NodeCall:
 
     async def _in_scope(self, prepared: Any, *, blocking: bool) -> Output:
         """In a transaction of its own."""
-        scope = Scope(self._node.name, writes=self._node.may_write(self._parameters))
+        loop = None if blocking else running_loop()
+        scope = Scope(self._node.name, writes=self._node.may_write(self._parameters), loop=loop)
         try:
             await self._prepare_database(scope, blocking=blocking)
-            return await self._beside(scope, self._whole(scope, prepared), blocking=blocking)
+            database = self._node.database
+            in_thread = blocking or (database is not None and database.in_process)
+            work = self._whole(scope, prepared, blocking=in_thread)
+            return await self._beside(scope, work, blocking=blocking)
         finally:
             await scope.close(blocking=blocking)
 
     async def _within(self, outer: Scope, prepared: Any, *, blocking: bool) -> Output:
         """In a transaction that is open: as a part of it, unless it is one statement, which is undone by itself."""
-        if self._node.alone(prepared):
+        if self._undoes_itself(prepared):
             await outer.take_turn(blocking=blocking)
             try:
                 await self._prepare_database(outer, blocking=blocking)
@@ -80,9 +90,22 @@ class NodeCall:
         await part.keep(blocking=blocking)
         return output
 
-    async def _whole(self, scope: Scope, prepared: Any) -> Output:
+    def _undoes_itself(self, prepared: Any) -> bool:
+        database = self._node.database
+        return (database is None or database.statements_are_atomic) and self._node.alone(prepared)
+
+    def _check_place(self, outer: Scope) -> None:
+        """Refuse to use a connection on another event loop than its own."""
+        database = self._node.database
+        if database is not None and not database.in_process and outer.loop not in (None, running_loop()):
+            raise WorkflowError(
+                f"{self._node.name} was awaited on another event loop than that of its transaction; await it there, "
+                "or call db.run_sync in a thread"
+            )
+
+    async def _whole(self, scope: Scope, prepared: Any, *, blocking: bool) -> Output:
         output = await self._node.run(scope, prepared)
-        await scope.commit(blocking=True)
+        await scope.commit(blocking=blocking)
         return output
 
     async def _prepare_database(self, scope: Scope, *, blocking: bool) -> None:

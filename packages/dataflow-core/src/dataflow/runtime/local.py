@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from dataflow.errors import WorkflowError
 from dataflow.execution.background import run_in_background
 from dataflow.execution.scope import current_scope
-from dataflow.runtime.options import check_concurrency, check_workflow
+from dataflow.runtime.options import TransactionMode, check_concurrency, check_transaction, check_workflow
 from dataflow.runtime.run import Run
 from dataflow.workflow.graph import Workflow
 from dataflow.workflow.results import Results
@@ -20,6 +19,8 @@ class LocalRuntime:
     the process the run happens in the calling thread; where something has to be waited for, on a background loop.
 
     :param concurrency: how many asynchronous functions of a run may overlap.
+    :param transaction: what is one transaction: the whole run ("workflow"), each node ("node"), or nothing that does
+        not need one by itself ("none").
 
     >>> from dataflow import WorkflowBuilder
     >>> workflow = WorkflowBuilder()
@@ -30,8 +31,9 @@ class LocalRuntime:
     42
     """
 
-    def __init__(self, concurrency: int = 1) -> None:
+    def __init__(self, concurrency: int = 1, transaction: TransactionMode = "workflow") -> None:
         self._concurrency = check_concurrency(concurrency)
+        self._transaction = check_transaction(transaction)
 
     def execute(
         self, workflow: Workflow, parameters: Mapping[str, Mapping[str, object]] | None = None
@@ -43,14 +45,11 @@ class LocalRuntime:
         :raises WorkflowExecutionError: where a node fails and no edge takes it up; then nothing has happened.
         """
         check_workflow(workflow)
-        run = Run(workflow, parameters)
+        run = Run(workflow, parameters, self._transaction)
         if not workflow.waits:
             run.here()
-        elif current_scope.get() is not None:
-            raise WorkflowError(
-                "a workflow that waits cannot run inside a function of another run with LocalRuntime; "
-                "make the function async and await AsyncLocalRuntime"
-            )
-        else:
+        elif (outer := current_scope.get()) is None or outer.closed:
             run_in_background(run.on_loop(self._concurrency))
+        else:
+            outer.ask(run.on_loop(self._concurrency))
         return run.results, run.id

@@ -1,9 +1,16 @@
 """What both runtimes check of their callers."""
 
-from dataflow.errors import ConfigurationError, WorkflowError
+from typing import Literal, TypeAlias, cast
+
+from dataflow.errors import ConfigurationError, WorkflowError, nearest
 from dataflow.workflow.graph import Workflow
 
-__all__ = ["check_concurrency", "check_workflow"]
+__all__ = ["TransactionMode", "check_concurrency", "check_transaction", "check_workflow"]
+
+TransactionMode: TypeAlias = Literal["workflow", "node", "none"]
+"""What is one transaction: the run, each node, or only what needs one by itself."""
+
+MODES = ("workflow", "node", "none")
 
 
 def check_concurrency(concurrency: object) -> int:
@@ -11,6 +18,15 @@ def check_concurrency(concurrency: object) -> int:
     if type(concurrency) is not int or concurrency < 1:
         raise ConfigurationError("concurrency is a whole number of at least 1")
     return concurrency
+
+
+def check_transaction(mode: object) -> TransactionMode:
+    """:raises ConfigurationError: where there is no such mode."""
+    if mode not in MODES:
+        names = ", ".join(map(repr, MODES))
+        hint = nearest(mode, MODES) if isinstance(mode, str) else ""
+        raise ConfigurationError(f"transaction is one of {names}{hint}")
+    return cast("TransactionMode", mode)
 
 
 def check_workflow(workflow: object) -> None:

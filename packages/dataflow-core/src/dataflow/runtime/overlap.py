@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from dataflow.workflow.graph import Segment, Step, Workflow
+from dataflow.workflow.graph import Block, Segment, Step
 
 __all__ = ["overlap"]
 
 
 async def overlap(
-    workflow: Workflow,
+    block: Block,
     concurrency: int,
     in_place: Callable[[Segment], Awaitable[None]],
     on_loop: Callable[[Step], Awaitable[None]],
@@ -22,11 +22,12 @@ async def overlap(
     """
     tasks: dict[str, asyncio.Task[None]] = {}
     try:
-        for segment in workflow.segments:
+        for segment in block.segments:
             for step in segment.steps:
-                # A savepoint holds what one step did: beside it nothing else may run.
-                await _until_done(tasks, set(tasks) if step.handled else _sources(step))
-                if not step.node.waits or step.handled:
+                # What a savepoint or an inner scope holds is to be theirs alone: beside it nothing else may run.
+                apart = step.handled or step.block is not None or step.outside
+                await _until_done(tasks, set(tasks) if apart else _sources(step))
+                if not step.node.waits or apart:
                     await in_place(Segment((step,), segment.database, segment.blocking))
                     continue
                 while len(tasks) >= concurrency:

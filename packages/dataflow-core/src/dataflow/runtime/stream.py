@@ -1,13 +1,16 @@
 """Reading the rows of a List node one by one, however many there are."""
 
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from dataflow.errors import ValidationError
+from dataflow.errors import ScopeLost, ValidationError
+from dataflow.execution.background import background_loop
+from dataflow.execution.crossing import running_loop
 from dataflow.execution.database import Database
 from dataflow.execution.errands import Errand
 from dataflow.execution.executor import RecordCursor, Records
-from dataflow.execution.scope import Scope, current_scope
+from dataflow.execution.scope import Scope, open_scope
 from dataflow.execution.stepping import step
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node
@@ -54,27 +57,25 @@ class Stream:
 
     def __iter__(self) -> Generator[dict[str, Any], None, None]:
         if self._database.in_process:
-            yield from _each(self._begin(blocking=True), step)
+            yield from _each(self._begin(blocking=True), step, step)
             return
-        from dataflow.execution.background import background_loop
-
-        with background_loop() as loop:
-            errand = Errand(loop)
-            yield from _each(self._begin(blocking=False), lambda work: errand.ask(work, last=True))
+        with background_loop() as background:
+            outer = open_scope()
+            errand = Errand((None if outer is None else outer.loop) or background)
+            yield from _each(
+                self._begin(blocking=False), lambda work: errand.ask(work, last=True), errand.leave
+            )
 
     def _begin(self, *, blocking: bool) -> "_Reading":
-        outer = current_scope.get()
-        if outer is not None and outer.closed:
-            outer = None
-        return _Reading(self._database, self._model, self._statement, outer, blocking=blocking)
+        return _Reading(self._database, self._model, self._statement, open_scope(), blocking=blocking)
 
 
-def _each(reading: "_Reading", wait: Any) -> Iterator[dict[str, Any]]:
+def _each(reading: "_Reading", wait: Any, leave: Any) -> Iterator[dict[str, Any]]:
     try:
         while records := wait(reading.next()):
             yield from records
     finally:
-        wait(reading.close())
+        leave(reading.close())
 
 
 class _Reading:
@@ -90,20 +91,40 @@ class _Reading:
         self._database = database
         self._model = model
         self._statement = statement
-        self._scope = Scope("a stream", writes=False) if outer is None else outer
+        loop = None if blocking else running_loop()
+        self._scope = Scope("a stream", writes=False, loop=loop) if outer is None else outer
         self._is_own = outer is None
         self._blocking = blocking
         self._cursor: RecordCursor | None = None
 
     async def next(self) -> Records:
         """Some more rows; none at the end."""
+        if not self._is_own and not self._database.statements_are_atomic:
+            return await self._next_apart()
         await self._scope.take_turn(blocking=self._blocking)
         try:
-            if self._cursor is None and self._database.unsettled:
-                await prepare_database(self._database, (self._model,), self._scope, blocking=self._blocking)
-            return await self._beside(self._fetch())
+            await self._prepare(self._scope)
+            return await self._beside(self._fetch(self._scope))
         finally:
             self._scope.end_turn()
+
+    async def _next_apart(self) -> Records:
+        """Some more rows where an error must not take the transaction with it."""
+        part = await self._scope.part(blocking=self._blocking)
+        try:
+            await self._prepare(part)
+            records = await self._beside(self._fetch(part))
+        except BaseException:
+            # Where it cannot be undone the whole knows that it must not be committed; this error is the one to see.
+            with suppress(ScopeLost):
+                await part.undo(blocking=self._blocking)
+            raise
+        await part.keep(blocking=self._blocking)
+        return records
+
+    async def _prepare(self, scope: Scope) -> None:
+        if self._cursor is None and self._database.unsettled:
+            await prepare_database(self._database, (self._model,), scope, blocking=self._blocking)
 
     async def close(self) -> None:
         """Give back what was taken."""
@@ -116,11 +137,11 @@ class _Reading:
             finally:
                 self._scope.end_turn()
 
-    async def _fetch(self) -> Records:
+    async def _fetch(self, scope: Scope) -> Records:
         if self._cursor is None:
-            connection = await self._scope.connection(self._database)
+            connection = await scope.connection(self._database)
             self._cursor = await self._database.executor.open_cursor(connection, self._statement)
-            self._scope.add_cursor(self._database, self._cursor)
+            scope.add_cursor(self._database, self._cursor)
         return await self._cursor.next(ROWS_AT_ONCE)
 
     async def _beside(self, work: Coroutine[Any, Any, T]) -> T:

@@ -15,14 +15,13 @@ from dataflow.abc import Dialect
 from dataflow.model.schema import Model, ModelField
 from dataflow.sql.compiled import Compiled
 from dataflow.sql.conditions import Conditions, column, identifier
-from dataflow.sql.parameters import Parameters
+from dataflow.sql.ordering import ordered
+from dataflow.sql.parameters import COUNT, Parameters
 from dataflow.stages import Accumulator, Group, Limit, Match, Project, Skip, Sort, Stage, documents_of
 from dataflow.statements import Shape
-from dataflow.types import ColumnType, Kind
 
 __all__ = ["compile_aggregate"]
 
-NUMBER = ColumnType(Kind.INTEGER, int)
 SIZE = "size"
 """The column of a group of all that tells whether there is anything in it; no other is called so."""
 
@@ -124,16 +123,16 @@ class Compiler:
     def skip(self, query: Query) -> Query:
         if query.is_cut:
             query = self._within(query)
-        return replace(self._in_order(query), skip=self._parameters.next(NUMBER))
+        return replace(self._in_order(query), skip=self._parameters.next(COUNT))
 
     def limit(self, query: Query) -> Query:
         if query.limit is not None:
             query = self._within(query)
-        return replace(self._in_order(query), limit=self._parameters.next(NUMBER))
+        return replace(self._in_order(query), limit=self._parameters.next(COUNT))
 
     def finished(self, query: Query) -> Compiled:
         """The statement, once every stage is in."""
-        fields = [replace(field, name=name) for name, field in query.model.fields.items()]
+        fields = list(query.model.fields.values())
         select = self._select(query, (query.value(field) for field in fields))
         for name, earlier in self._queries:
             select.with_(exp.TableAlias(this=identifier(name)), as_=earlier, copy=False)
@@ -143,8 +142,8 @@ class Compiler:
         if accumulator.function == "count":
             return exp.Count(this=exp.Star())
         if accumulator.field is None:
-            type_ = accumulator.constant or NUMBER
-            operand, kind = self._parameters.next(type_), type_.kind
+            operand = self._parameters.next(accumulator.constant)
+            kind = accumulator.constant.kind
         else:
             source = query.model.field(accumulator.field)
             operand, kind = query.value(source), source.type.kind
@@ -183,7 +182,9 @@ class Compiler:
         if query.group_by:
             select.set("group", exp.Group(expressions=list(query.group_by)))
         if query.order:
-            criteria = [self._ordered(query.value(field), field, descends) for field, descends in query.order]
+            criteria = [
+                ordered(self._dialect, query.value(field), field, descends) for field, descends in query.order
+            ]
             select.set("order", exp.Order(expressions=criteria))
         if query.limit is not None:
             select.set("limit", exp.Limit(expression=query.limit))
@@ -192,7 +193,3 @@ class Compiler:
         if query.skip is not None:
             select.set("offset", exp.Offset(expression=query.skip))
         return select
-
-    def _ordered(self, operand: Expression, field: ModelField, descending: bool) -> Expression:
-        operand = self._dialect.ordered(operand, field.type.kind)
-        return exp.Ordered(this=operand, desc=descending, nulls_first=not descending)

@@ -10,7 +10,8 @@ from typing import NamedTuple, Protocol, cast
 from sqlglot import exp
 from sqlglot.expressions import Expression
 
-from dataflow.abc import Dialect
+from dataflow.abc import ArrayDialect, Dialect
+from dataflow.capabilities import Capability
 from dataflow.model.schema import Model, ModelField
 from dataflow.statements import Shape
 from dataflow.types import ColumnType, Kind
@@ -26,7 +27,6 @@ COMPARISONS: dict[str, Callable[..., Expression]] = {
     "$lte": exp.LTE,
 }
 PATTERN_OPERATORS = frozenset({"$like", "$ilike", "$regex"})
-PYTHON_TYPES: dict[Kind, type] = {Kind.TEXT: str, Kind.INTEGER: int, Kind.FLOAT: float, Kind.BOOLEAN: bool}
 TEXT = ColumnType(Kind.TEXT, str)
 OPPOSITES = {"$eq": "$ne", "$gt": "$lte", "$lte": "$gt", "$lt": "$gte", "$gte": "$lt"}
 
@@ -44,6 +44,13 @@ def table(model: Model) -> exp.Table:
 def column(model: Model, field: ModelField) -> exp.Column:
     """The column of a field, with its table: alone, SQLite would take a name that does not exist for a text."""
     return exp.Column(this=identifier(field.column), table=identifier(model.table))
+
+
+def document(dialect: Dialect, operand: Expression, type: ColumnType) -> Expression:
+    """What a column holds as a document, for the dialect to find its way in."""
+    if type.element is None or Capability.ARRAYS not in dialect.capabilities:
+        return operand
+    return cast("ArrayDialect", dialect).document(operand, type.element)
 
 
 class NextParameter(Protocol):
@@ -95,7 +102,10 @@ class Conditions:
         if operator in ("and", "or"):
             parts = [self.compile(cast("Shape", part), negated) for part in shape[1:]]
             return _all(parts) if (operator == "and") != negated else _any(parts)
-        operand = column(self._model, self._model.field(str(shape[1])))
+        field = self._model.field(str(shape[1]))
+        operand: Expression = column(self._model, field)
+        if len(shape) > 2:
+            operand = document(self._dialect, operand, field.type)
         if len(shape) == 3:
             return self._of_document(str(operator), operand, cast("tuple[str, ...]", shape[2]), negated)
         if operator == "null":
@@ -108,7 +118,7 @@ class Conditions:
             return Operand(operand, field.type, field.nullable)
         path, kind = cast("tuple[str, ...]", shape[2]), cast("Kind", shape[3])
         value = self._dialect.json_value(operand, path, kind)
-        return Operand(value, ColumnType(kind, PYTHON_TYPES[kind]), True)
+        return Operand(value, self._dialect.json_operand(kind), True)
 
     def _of_document(
         self, operator: str, document: Expression, path: tuple[str, ...], negated: bool

@@ -1,7 +1,6 @@
 """Values within the text of DDL, where no database lets them be bound. They come from the model, never from a user."""
 
 from collections.abc import Iterator, Mapping
-from math import isinf
 from typing import Any
 
 from sqlglot import exp
@@ -11,6 +10,7 @@ from dataflow.abc import Dialect
 from dataflow.errors import ModelError
 from dataflow.filters.mongo import read_filter
 from dataflow.model.schema import Model
+from dataflow.sql.codecs import codec_of
 from dataflow.sql.conditions import PATTERN_OPERATORS, Conditions, leaves
 from dataflow.statements import Shape
 from dataflow.types import ColumnType
@@ -55,14 +55,7 @@ def _not_of_an_index(leaf: Shape) -> str | None:
 
 def literal_expression(dialect: Dialect, value: object, type: ColumnType) -> Expression:
     """A value as it is stored, as a part of a statement."""
-    encode = dialect.codec(type).encode
-    stored = value if encode is None or value is None else encode(value)
-    if stored is None:
+    if value is None:
         return exp.null()
-    if isinstance(stored, bytes):
-        return exp.HexString(this=stored.hex())
-    if isinstance(stored, str):
-        return exp.Literal.string(stored)
-    if isinstance(stored, float) and isinf(stored):
-        return exp.Var(this="9e999" if stored > 0 else "-9e999")
-    return exp.Var(this=repr(stored))
+    encode = codec_of(dialect, type).encode
+    return dialect.literal(value if encode is None else encode(value), type)

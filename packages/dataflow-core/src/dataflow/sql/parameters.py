@@ -9,10 +9,11 @@ from sqlglot.expressions import Expression
 
 from dataflow.abc import BatchInsert, BatchUpdate, Convert, Dialect
 from dataflow.model.schema import ModelField
+from dataflow.sql.codecs import codec_of
 from dataflow.sql.compiled import Compiled, bind_in_order, row_binder, row_mapper
 from dataflow.types import ColumnType, Kind
 
-__all__ = ["COUNT", "Parameters"]
+__all__ = ["COUNT", "ROWS", "Parameters"]
 
 COUNT = ColumnType(Kind.INTEGER, int)
 """The type of a limit or an offset."""
@@ -20,6 +21,8 @@ COUNT = ColumnType(Kind.INTEGER, int)
 # A placeholder while the text is being made: no name can hold this character.
 MARK = "\x00"
 MARKED = re.compile(f"{MARK}(\\d+){MARK}")
+ROWS = f"{MARK}rows{MARK}"
+"""The place of the rows in the text of an insertion."""
 
 
 class Parameters:
@@ -39,20 +42,18 @@ class Parameters:
         index = self._count
         self._count += 1
         dialect = self._dialect
-        encode = dialect.codec(type).encode if pattern_of is None else dialect.pattern(pattern_of)
+        encode = codec_of(dialect, type).encode if pattern_of is None else dialect.pattern(pattern_of)
         if many:
             encode = _packed(self._dialect.pack(type), encode)
         if encode is not None:
             self._encoders[index] = encode
-        return exp.Var(this=f"{MARK}{index}{MARK}")
+        placeholder = exp.Var(this=f"{MARK}{index}{MARK}")
+        return placeholder if many or pattern_of is not None else dialect.parameter(placeholder, type)
 
-    def compiled(
-        self, expression: Expression, returned: Sequence[ModelField] | None, *, constants: int | None = None
-    ) -> Compiled:
+    def compiled(self, expression: Expression, returned: Sequence[ModelField] | None) -> Compiled:
         """The text of an expression that holds those placeholders.
 
         :param returned: the fields that each row brings; None where it brings no rows.
-        :param constants: for the insertion of many rows: how many of the last values are the same for each.
         """
         positions: list[int] = []
 
@@ -60,35 +61,69 @@ class Parameters:
             positions.append(int(match[1]))
             return self._dialect.placeholder(len(positions))
 
-        marked = expression.sql(self._dialect.grammar)
+        marked = self._dialect.verbatim(expression.sql(self._dialect.grammar))
         text = MARKED.sub(placeholder, marked)
-        columns = tuple((field.name, self._dialect.codec(field.type).decode) for field in returned or ())
-        mapper = row_mapper(columns) if columns else None
+        columns = self._decoders(returned)
         bind = bind_in_order(positions, self._encoders, self._count)
-        if constants is None:
-            return Compiled(text, bind, mapper, columns)
-        if not self._count:
-            return Compiled(text, None, mapper, columns, BatchInsert(text, "", "", 0, returned is not None))
-        head, row, tail = _split_values(marked)
-        pieces = BatchInsert(head, MARKED.sub(placeholder, row), tail, self._count, returned is not None)
-        encoders = [self._encoders.get(index) for index in range(self._count)]
-        return Compiled(text, None, mapper, columns, pieces, row_binder(encoders, constants))
+        return Compiled(text, bind, row_mapper(columns) if columns else None, columns)
 
-    def compiled_in_pieces(self, expression: Expression, width: int) -> Compiled:
-        """The text of an UPDATE from a list of rows, of which it holds one.
+    def compiled_batch(
+        self,
+        insertion: Expression,
+        row: Expression | None,
+        table: str,
+        fields: Sequence[ModelField],
+        returned: Sequence[ModelField] | None,
+        constants: int,
+        match: Sequence[ModelField] = (),
+    ) -> Compiled:
+        """The pieces of an insertion of many rows.
 
-        :param width: how many of the values are those of the row; they were asked for first.
+        :param insertion: the statement, with :data:`ROWS` in the place of the rows.
+        :param row: one of them; None where rows have no values.
+        :param constants: how many of the last values are the same for each.
+        :param match: of an upsert, the fields that must be the same.
         """
-        head, row, tail = _split_values(expression.sql(self._dialect.grammar), width)
+        places = count(1)
+
+        def placeholder(match: re.Match[str]) -> str:
+            return self._dialect.placeholder(next(places))
+
+        grammar = self._dialect.grammar
+        verbatim = self._dialect.verbatim
+        head, _, tail = verbatim(insertion.sql(grammar)).partition(ROWS)
+        text = "" if row is None else MARKED.sub(placeholder, verbatim(row.sql(grammar)))
+        batch = BatchInsert(head, text, tail, returned is not None, table, tuple(fields), tuple(match))
+        columns = self._decoders(returned)
+        encoders = [self._encoders.get(index) for index in range(self._count)]
+        bind = row_binder(encoders, constants)
+        mapper = row_mapper(columns) if columns else None
+        return Compiled(f"{head}{text}{tail}", None, mapper, columns, batch, bind)
+
+    def _decoders(self, returned: Sequence[ModelField] | None) -> tuple[tuple[str, Convert | None], ...]:
+        return tuple((field.name, codec_of(self._dialect, field.type).decode) for field in returned or ())
+
+    def compiled_in_pieces(
+        self, expression: Expression, row: Expression, fields: Sequence[ModelField]
+    ) -> Compiled:
+        """The text of an UPDATE from a list of rows.
+
+        :param expression: the statement, with :data:`ROWS` in the place of the rows.
+        :param row: one of them, whose values were asked for first.
+        :param fields: what its values are compared with or stored in.
+        """
+        grammar, width = self._dialect.grammar, len(fields)
+        verbatim = self._dialect.verbatim
+        head, _, tail = verbatim(expression.sql(grammar)).partition(ROWS)
         shared = [int(index) - width for index in MARKED.findall(head + tail)]
         places = count(1)
 
         def placeholder(match: re.Match[str]) -> str:
             return self._dialect.placeholder(next(places))
 
-        pieces = [MARKED.sub(placeholder, piece) for piece in (head, tail, row)]
+        pieces = [MARKED.sub(placeholder, piece) for piece in (head, tail, verbatim(row.sql(grammar)))]
         before = len(MARKED.findall(head))
-        update = BatchUpdate(pieces[0], pieces[2], pieces[1], width, before)
+        update = BatchUpdate(pieces[0], pieces[2], pieces[1], before, tuple(fields))
         of_row = {index: encode for index, encode in self._encoders.items() if index < width}
         of_all = {index - width: encode for index, encode in self._encoders.items() if index >= width}
         return Compiled(
@@ -103,17 +138,3 @@ def _packed(pack: Convert, encode: Convert | None) -> Convert:
     if encode is None:
         return pack
     return lambda members: pack([encode(member) for member in members])
-
-
-def _split_values(marked: str, width: int | None = None) -> tuple[str, str, str]:
-    """A statement of one row as the text before the row, the row with its parentheses, and the text after it.
-
-    :param width: how many values the row has; None where no other ones stand in the text.
-    """
-    start = marked.index(MARK if width is None else f"{MARK}0{MARK}") - 1
-    last = (
-        marked.rindex(MARK)
-        if width is None
-        else marked.index(mark := f"{MARK}{width - 1}{MARK}") + len(mark) - 1
-    )
-    return marked[:start], marked[start : last + 2], marked[last + 2 :]

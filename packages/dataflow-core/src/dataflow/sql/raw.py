@@ -1,13 +1,10 @@
 """SQL of the user's own: one statement, values bound to ``:names``, no way around the transaction."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from itertools import zip_longest
 from typing import Any, NamedTuple, Protocol
-from uuid import UUID
 
 from sqlglot.dialects.dialect import Dialect as Grammar
 from sqlglot.errors import SqlglotError
@@ -17,7 +14,8 @@ from dataflow.abc import Dialect
 from dataflow.coercion import coercer
 from dataflow.errors import InvalidValue, MissingValue, UnknownName, ValidationError
 from dataflow.sql.compiled import Compiled
-from dataflow.types import ColumnType, Kind, is_storable_text
+from dataflow.sql.values import type_of_value
+from dataflow.types import is_storable_text
 
 __all__ = ["RawShape", "compile_raw", "encode_parameters", "read_sql"]
 
@@ -31,6 +29,7 @@ FORBIDDEN = frozenset(
         "copy",
         "detach",
         "end",
+        "execute",
         "lock",
         "prepare",
         "pragma",
@@ -47,29 +46,14 @@ FORBIDDEN = frozenset(
 )
 
 
-# In this order, as a bool is an int and a datetime is a date.
-KINDS: tuple[tuple[type, Kind], ...] = (
-    (bool, Kind.BOOLEAN),
-    (int, Kind.INTEGER),
-    (float, Kind.FLOAT),
-    (str, Kind.TEXT),
-    (bytes, Kind.BINARY),
-    (Decimal, Kind.DECIMAL),
-    (datetime, Kind.DATETIME),
-    (date, Kind.DATE),
-    (time, Kind.TIME),
-    (timedelta, Kind.INTERVAL),
-    (UUID, Kind.UUID),
-    (dict, Kind.JSON),
-    (list, Kind.JSON),
-)
-
-
 # What begins with one of these words, and holds none of those tokens, only reads. Whatever is in doubt may write.
 READING = frozenset({"select", "values", "with", "explain"})
 WRITING = frozenset(
     {TokenType.INSERT, TokenType.UPDATE, TokenType.DELETE, TokenType.REPLACE, TokenType.MERGE, TokenType.INTO}
 )
+CODE = ("!", "M!")
+"""How a comment begins that is none to MySQL and MariaDB."""
+
 CHANGING = frozenset(
     {"create", "alter", "drop", "truncate", "reindex", "rename", "comment", "grant", "revoke"}
 )
@@ -83,6 +67,7 @@ class _Token(Protocol):
     text: str
     start: int
     end: int
+    comments: list[str]
 
 
 class RawShape(NamedTuple):
@@ -118,6 +103,10 @@ def read_sql(grammar: str, sql: str) -> RawShape:
     word = tokens[0].text.lower()
     if word in FORBIDDEN:
         raise ValidationError(f"SQLNode: {word.upper()} is not allowed: the run has its own transaction")
+    if any(comment.startswith(CODE) and f"/*{comment}" in sql for one in tokens for comment in one.comments):
+        raise ValidationError(
+            "SQLNode: a comment such as /*! ... */ is SQL to MySQL; write it without the comment's marks"
+        )
     pieces, names, position = [], [], 0
     for token, following in zip_longest(tokens, tokens[1:]):
         if token.token_type is TokenType.COLON and following is not None and _names(token, following):
@@ -140,8 +129,9 @@ def _names(colon: _Token, name: _Token) -> bool:
 def compile_raw(dialect: Dialect, sql: str) -> Compiled:
     """Put the dialect's placeholders where the names are."""
     pieces, names, *_ = read_sql(dialect.grammar, sql)
-    text = pieces[0] + "".join(
-        dialect.placeholder(position) + piece for position, piece in enumerate(pieces[1:], start=1)
+    text = dialect.verbatim(pieces[0]) + "".join(
+        dialect.placeholder(position) + dialect.verbatim(piece)
+        for position, piece in enumerate(pieces[1:], start=1)
     )
     return Compiled(text, names=names)
 
@@ -167,22 +157,21 @@ def _encode(dialect: Dialect, name: str, parameters: Mapping[str, object]) -> An
         value = value.value
     if value is None:
         return None
-    type_ = _type_of(name, value)
+    type_ = type_of_value(value, f"SQLNode: :{name}")
     encode = dialect.codec(type_).encode
     coerced = coercer(type_, False, f"SQLNode :{name}")(value)
     return coerced if encode is None else encode(coerced)
 
 
-def _type_of(name: str, value: object) -> ColumnType:
-    for python, kind in KINDS:
-        if isinstance(value, python):
-            return ColumnType(kind, python)
-    raise InvalidValue(f"SQLNode: :{name} cannot be a {type(value).__name__}")
-
-
 def _tokens(grammar: str, sql: str) -> list[_Token]:
+    tokenize = Grammar.get_or_raise(grammar).tokenize
     try:
-        return list(Grammar.get_or_raise(grammar).tokenize(sql))
+        tokens: list[_Token] = list(tokenize(sql))
+        if tokens and tokens[0].token_type is TokenType.COMMAND:
+            # What follows CALL and its like would be one token, and the names in it not found.
+            end = tokens[0].end + 1
+            tokens[1:] = tokenize(" " * end + sql[end:])
     except SqlglotError:
         # Its message quotes the text, which may hold what was pasted into it.
         raise ValidationError("SQLNode: the sql cannot be read: an unclosed quote or comment?") from None
+    return tokens

@@ -8,15 +8,16 @@ from sqlglot import exp
 from sqlglot.expressions import Expression
 
 from dataflow.abc import Dialect
+from dataflow.capabilities import Capability
 from dataflow.model.schema import Model, ModelField
 from dataflow.sql.compiled import Compiled
 from dataflow.sql.conditions import Conditions, column, identifier, table
 from dataflow.sql.literals import literal_expression
-from dataflow.sql.parameters import COUNT, Parameters
-from dataflow.statements import Change, Shape
+from dataflow.sql.parameters import COUNT, ROWS, Parameters
+from dataflow.statements import Change, Shape, Update
 from dataflow.types import Kind
 
-__all__ = ["compile_update", "compile_update_many", "returned_columns", "touched"]
+__all__ = ["compile_update", "compile_update_many", "returned_columns", "touching"]
 
 NEW_ROWS = "dataflow_rows"
 ZEROS: Mapping[Kind, object] = {
@@ -39,13 +40,20 @@ def compile_update(
     """An UPDATE of the rows that meet a condition."""
     parameters = Parameters(dialect)
     returned = [model.field(name) for name in (model.fields if names is None else names)]
-    update = exp.Update(
-        this=table(model),
-        expressions=[_assignment(dialect, model, change, parameters) for change in changes],
-        where=exp.Where(this=touched(dialect, model, where, limited, parameters)),
-        returning=returned_columns(model, returned) if returned else None,
+    assignments = [_assignment(dialect, model, change, parameters) for change in changes]
+    update = touching(
+        dialect,
+        model,
+        where,
+        limited,
+        parameters,
+        lambda condition: exp.Update(this=table(model), expressions=assignments, where=condition),
     )
-    return parameters.compiled(update, returned or None)
+    if Update not in dialect.returning:
+        return parameters.compiled(update, None)
+    if returned:
+        update.set("returning", returned_columns(model, returned))
+    return parameters.compiled(update, returned)
 
 
 def compile_update_many(
@@ -65,22 +73,25 @@ def compile_update_many(
         for position, _ in enumerate(fields, 1)
     ]
     condition = Conditions(dialect, model, parameters.next)
-    update = exp.Update(
-        this=table(model),
-        expressions=[
-            *(_set(field, value) for field, value in zip(fields, given, strict=True) if field.name in names),
-            *(_assignment(dialect, model, change, parameters) for change in changes),
-        ],
-    )
-    update = update.from_(
-        exp.Values(expressions=[row], alias=exp.TableAlias(this=identifier(NEW_ROWS))), copy=False
-    )
+    sets = [
+        *(_set(field, value) for field, value in zip(fields, given, strict=True) if field.name in names),
+        *(_assignment(dialect, model, change, parameters) for change in changes),
+    ]
     matches: list[Expression] = [
         exp.EQ(this=column(model, field), expression=value)
         for field, value in zip(fields[: len(match)], given, strict=False)
     ]
-    update.set("where", exp.Where(this=exp.and_(*matches, condition.compile(where), copy=False)))
-    return parameters.compiled_in_pieces(update, len(fields))
+    source = dialect.row_source(exp.Var(this=ROWS), NEW_ROWS, [value.name for value in given])
+    wanted = exp.Where(this=exp.and_(*matches, condition.compile(where), copy=False))
+    if Capability.UPDATE_JOIN in dialect.capabilities:
+        joined = exp.Table(this=identifier(model.table), joins=[exp.Join(this=source)])
+        for assignment in sets:
+            # The list of rows may have a column of the same name.
+            assignment.this.set("table", identifier(model.table))
+        update = exp.Update(this=joined, expressions=sets, where=wanted)
+    else:
+        update = exp.Update(this=table(model), expressions=sets, where=wanted).from_(source, copy=False)
+    return parameters.compiled_in_pieces(update, row, fields)
 
 
 def returned_columns(model: Model, fields: Sequence[ModelField]) -> exp.Returning:
@@ -88,18 +99,31 @@ def returned_columns(model: Model, fields: Sequence[ModelField]) -> exp.Returnin
     return exp.Returning(expressions=[column(model, field) for field in fields])
 
 
-def touched(
-    dialect: Dialect, model: Model, where: Shape, limited: bool, parameters: Parameters
+def touching(
+    dialect: Dialect,
+    model: Model,
+    where: Shape,
+    limited: bool,
+    parameters: Parameters,
+    make: Callable[[exp.Where], Expression],
 ) -> Expression:
-    """The condition itself, or the keys of at most so many rows that meet it."""
+    """A statement on the rows that meet a condition, or on at most so many of them.
+
+    :param make: the statement, of its WHERE.
+    """
     condition = Conditions(dialect, model, parameters.next).compile(where)
     if not limited:
-        return condition
+        return make(exp.Where(this=condition))
+    limit = exp.Limit(expression=parameters.next(COUNT))
+    if Capability.LIMITED_WRITES in dialect.capabilities:
+        # As a part of the condition: sqlglot would write it behind RETURNING.
+        limited_condition = f"{condition.sql(dialect.grammar)} {limit.sql(dialect.grammar).strip()}"
+        return make(exp.Where(this=exp.Var(this=limited_condition)))
     keys = [column(model, field) for field in model.key]
     some = exp.Select(expressions=[key.copy() for key in keys]).from_(table(model)).where(condition)
-    some.set("limit", exp.Limit(expression=parameters.next(COUNT)))
+    some.set("limit", limit)
     operand = keys[0] if len(keys) == 1 else exp.Tuple(expressions=keys)
-    return exp.In(this=operand, query=exp.Subquery(this=some))
+    return make(exp.Where(this=exp.In(this=operand, query=exp.Subquery(this=some))))
 
 
 def _set(field: ModelField, value: Expression) -> Expression:

@@ -24,10 +24,12 @@ class Session(NamedTuple):
     :param worker: the name of the process: ``gw0``, ``gw1``, ... under pytest-xdist, else ``main``. Where workers
         share a server, it tells their databases apart.
     :param folder: an empty folder of this process's own, for files, sockets and logs.
+    :param shared: a folder that all processes of this run of tests share, so that one server serves them all.
     """
 
     worker: str
     folder: Path
+    shared: Path
 
 
 class Server(ABC):
@@ -50,8 +52,15 @@ class Server(ABC):
         """
         raise NoDatabase(f"{type(self).__name__} started no server that could be killed")
 
+    def shut_down(self) -> None:
+        """End the server in order; its clients are told, and not waited for.
+
+        :raises NoDatabase: where these tests did not start it.
+        """
+        raise NoDatabase(f"{type(self).__name__} started no server that could be shut down")
+
     def restart(self) -> None:
-        """Start the server again after :meth:`kill`, with the same URLs and what was committed."""
+        """Start the server again after :meth:`kill` or :meth:`shut_down`, with the same URLs and what was committed."""
         raise NoDatabase(f"{type(self).__name__} started no server that could be started again")
 
 

@@ -111,9 +111,8 @@ def server_of(provision: Provision, request: pytest.FixtureRequest) -> Server:
     servers = request.config.stash.setdefault(SERVERS, {})
     if provision not in servers:
         folders: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         try:
-            server = servers[provision] = provision.start(Session(worker, folders.mktemp(provision.name)))
+            server = servers[provision] = provision.start(_session(provision.name, folders))
         except NoDatabase as error:
             servers[provision] = error  # to find out again for every test could take hours
         else:
@@ -122,6 +121,12 @@ def server_of(provision: Provision, request: pytest.FixtureRequest) -> Server:
     if isinstance(found, NoDatabase):
         raise found
     return found
+
+
+def _session(name: str, folders: pytest.TempPathFactory) -> Session:
+    own = folders.getbasetemp()
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    return Session(worker or "main", folders.mktemp(name), own.parent if worker else own)
 
 
 def _refuse_names_that_hide_others(cls: type) -> None:

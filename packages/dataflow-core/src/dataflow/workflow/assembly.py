@@ -2,15 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from heapq import heapify, heappop, heappush
-from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dataflow.errors import DataFlowError, MissingValue, ValidationError, nearest
 from dataflow.nodes.contract import Node
+from dataflow.nodes.function import FunctionNode
+from dataflow.nodes.transaction_context import TransactionContextNode
+from dataflow.workflow.blocks import make_block
 from dataflow.workflow.connections import Connection, read_connection
-from dataflow.workflow.graph import FAILED, FAILURE_OUTPUTS, SUCCESS, Edge, Prepared, Segment, Step, Workflow
+from dataflow.workflow.graph import FAILED, FAILURE_OUTPUTS, SUCCESS, Edge, Prepared, Step, Workflow
+from dataflow.workflow.order import Levels, in_order, in_sequence
+from dataflow.workflow.scopes import Scopes, find_scopes
 
 if TYPE_CHECKING:
     from dataflow.execution.database import Database
@@ -43,15 +46,25 @@ def assemble(
         id: _step(id, node, parameters, incoming[id], outgoing[id], problems)
         for id, (node, parameters) in nodes.items()
     }
-    order = _order(steps, incoming, outgoing, problems)
+    contexts = [id for id, step in steps.items() if isinstance(step.node, TransactionContextNode)]
+    context = _context_of_run(contexts, incoming, outgoing, problems)
+    scopes = find_scopes([id for id in contexts if id != context], incoming, outgoing)
+    problems += _check_scopes(contexts, context, scopes)
+    problems += _check_outside(steps, scopes)
+    levels = in_order(steps, scopes, incoming, problems)
+    if context is None:
+        context = _scope_of_all(levels, steps, scopes)
+    order = tuple(in_sequence(levels))
+    problems += _check_parts(steps[id] for id in order)
     if problems:
         return None
-    ordered = tuple(_with_certainty([steps[id] for id in order], incoming))
+    ordered = tuple(_with_certainty([steps[id] for id in order], scopes, incoming))
     databases = tuple(dict.fromkeys(step.node.database for step in ordered if step.node.database is not None))
     return Workflow(
         steps=ordered,
         edges=tuple(edges),
-        segments=tuple(_segments(ordered)),
+        block=make_block({step.id: step for step in ordered}, levels),
+        context=context,
         databases=databases,
         models=tuple(dict.fromkeys(step.node.model for step in ordered if step.node.model is not None)),
         writes=any(step.node.may_write(step.parameters) for step in ordered),
@@ -145,70 +158,84 @@ def _step(
         prepared=prepared,
         alone=alone,
         lacking=lacking,
+        outside=isinstance(node, FunctionNode) and node.outside,
     )
 
 
-def _order(
-    steps: Mapping[str, Step],
+def _context_of_run(
+    contexts: Sequence[str],
     incoming: Mapping[str, Sequence[Edge]],
     outgoing: Mapping[str, Sequence[Edge]],
     problems: list[str],
-) -> Sequence[str]:
-    """As the connections demand, else as the nodes were added."""
-    numbers = {id: number for number, id in enumerate(steps)}
-    ids = list(steps)
-    waiting = {id: len(incoming[id]) for id in steps}
-    ready = [numbers[id] for id in steps if not waiting[id]]
-    heapify(ready)
-    order = []
-    while ready:
-        id = ids[heappop(ready)]
-        order.append(id)
-        for edge in outgoing[id]:
-            waiting[edge.target] -= 1
-            if not waiting[edge.target]:
-                heappush(ready, numbers[edge.target])
-    if len(order) < len(steps):
-        circle = _circle({id for id in steps if id not in order}, incoming)
-        problems.append(f"the connections run in a circle: {' -> '.join(map(repr, circle))}")
-    return order
+) -> str | None:
+    """The node that configures the run: one that is not connected."""
+    unconnected = [id for id in contexts if not incoming[id] and not outgoing[id]]
+    if len(unconnected) > 1:
+        names = " and ".join(map(repr, unconnected))
+        problems.append(
+            f"{names} both configure the run; connect them to the nodes of their scopes, or drop one"
+        )
+    return unconnected[0] if unconnected else None
 
 
-def _with_certainty(steps: Sequence[Step], incoming: Mapping[str, Sequence[Edge]]) -> Iterable[Step]:
+def _scope_of_all(levels: Levels, steps: Mapping[str, Step], scopes: Scopes) -> str | None:
+    """The node in whose scope all others are, which configures the run just as well."""
+    top = levels.get(None, ())
+    return top[0] if len(top) == 1 and top[0] in scopes and not steps[top[0]].handled else None
+
+
+def _check_scopes(contexts: Iterable[str], context: str | None, scopes: Scopes) -> Iterable[str]:
+    for id in contexts:
+        if id != context and id not in scopes:
+            yield (
+                f"node {id!r}: no node is reached only through it, so that its scope is empty; connect it to the first "
+                "node of its scope, or leave it without connections to configure the run"
+            )
+
+
+def _check_outside(steps: Mapping[str, Step], scopes: Scopes) -> Iterable[str]:
+    for step in steps.values():
+        if step.outside and (step.handled or scopes.of(step.id) is not None):
+            why = "an edge takes up its failure" if step.handled else "it is in a scope"
+            yield (
+                f"node {step.id!r}: it is to run outside of the transaction, but {why}, which cannot be committed by "
+                "itself"
+            )
+
+
+def _check_parts(steps: Iterable[Step]) -> Iterable[str]:
+    """What must be undone alone needs a savepoint, where its transaction has begun before."""
+    begun: dict[Database, str] = {}
+    for step in steps:
+        for database, first in begun.items() if step.handled else ():
+            yield (
+                f"node {step.id!r}: an edge takes up its failure, so that it must be undone alone; but "
+                f"{database.dialect.name} has no savepoints, and {first!r} before it is in the same transaction on "
+                f"{database.name!r}; make it the first there, or catch the error of the run"
+            )
+        if step.node.database is not None and not step.node.database.has_savepoints:
+            begun.setdefault(step.node.database, step.id)
+
+
+def _with_certainty(
+    steps: Iterable[Step], scopes: Scopes, incoming: Mapping[str, Sequence[Edge]]
+) -> Iterable[Step]:
     """Mark the steps that no condition and no failure can pass by."""
     certain: set[str] = set()
+    may_fail: set[str] = set()
     for step in steps:
-        sure = all(edge.condition is None and edge.source in certain for edge in incoming[step.id])
-        if sure and not step.handled:
+        around = {*scopes.around(step.id), step.id}
+        sure = all(
+            edge.condition is None
+            and edge.source in certain
+            # What a scope has done is gone where its failure is taken up.
+            and all(
+                scope in around for scope in (edge.source, *scopes.around(edge.source)) if scope in may_fail
+            )
+            for edge in incoming[step.id]
+        )
+        if step.handled:
+            may_fail.add(step.id)
+        if sure and (not step.handled or step.id in scopes):
             certain.add(step.id)
         yield step._replace(sure=sure)
-
-
-def _circle(left: Collection[str], incoming: Mapping[str, Sequence[Edge]]) -> Sequence[str]:
-    """One circle among the nodes that could not be put in order: each has a source among them."""
-    path = [min(left)]
-    while True:
-        before = next(edge.source for edge in incoming[path[-1]] if edge.source in left)
-        if before in path:
-            return [before, *reversed(path[path.index(before) :])]
-        path.append(before)
-
-
-def _segments(steps: Sequence[Step]) -> Iterable[Segment]:
-    """Cut the steps where an event loop has to change the place in which they run.
-
-    Database nodes of a database in the process, and the functions after them, run in the thread of its connection;
-    functions that come before any such node run in a thread of their own; all else runs on the loop.
-    """
-    place: Database | None = None
-    placed: list[tuple[tuple[Database | None, bool], Step]] = []
-    for step in steps:
-        database = step.node.database
-        if step.node.waits or (database is not None and not database.in_process):
-            place = None
-            placed.append(((None, False), step))
-            continue
-        place = place or database
-        placed.append(((place, True), step))
-    for (database, blocking), group in groupby(placed, key=lambda item: item[0]):
-        yield Segment(tuple(step for _, step in group), database, blocking)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from dataflow.errors import DataFlowError
 from dataflow.model.schema import Model
 from dataflow.nodes.rows import ModelNode
-from dataflow.workflow.graph import Step, Workflow
+from dataflow.terms import USUAL, Terms
+from dataflow.workflow.graph import Step, Workflow, with_inner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,8 @@ class Explanation:
 
 def explain(workflow: Workflow) -> Explanation:
     """Explain each step in the order in which they run."""
-    return Explanation(tuple(_explained(step) for step in workflow.steps), _transaction(workflow))
+    steps = (inner for step in workflow.block.steps for inner in with_inner(step))
+    return Explanation(tuple(_explained(step) for step in steps), _transaction(workflow))
 
 
 def _transaction(workflow: Workflow) -> str:
@@ -60,18 +62,36 @@ def _transaction(workflow: Workflow) -> str:
         return "no database, no transaction"
     if len(workflow.steps) == 1 and workflow.steps[0].alone:
         return f"one statement on {names[0]}, which is a transaction by itself"
+    terms = _terms(workflow)
     begins = ", ".join(
-        f"{database.dialect.begin(writes=workflow.writes)} … COMMIT on {database.name}"
+        f"{database.dialect.begin(writes=workflow.writes and not terms.read_only, terms=terms)} … COMMIT "
+        f"on {database.name}"
         for database in workflow.databases
     )
     more = "; each database has its own, they do not commit together" if len(names) > 1 else ""
-    return f"one connection and one transaction for the run: {begins}{more}"
+    run = "each part of the run" if any(step.outside for step in workflow.steps) else "the run"
+    return f"one connection and one transaction for {run}: {begins}{more}"
+
+
+def _terms(workflow: Workflow) -> Terms:
+    """Those of the run, as far as they are known."""
+    if workflow.context is None:
+        return USUAL
+    step = workflow.by_id[workflow.context]
+    terms: Terms = step.node.prepare(step.parameters).terms
+    return terms
 
 
 def _explained(step: Step) -> ExplainedNode:
     node = step.node
     database = node.database
     notes = []
+    if step.block is not None:
+        notes.append(f"a scope: {', '.join(inner.id for inner in with_inner(step) if inner is not step)}")
+    if step.outside:
+        notes.append(
+            "outside of the transaction: what comes before it is committed, and another one begins after it"
+        )
     if step.handled:
         notes.append("in a savepoint, as an edge takes up its failure")
     if step.lacking:

@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from dataflow.workflow.conditions import Condition
     from dataflow.workflow.explanation import Explanation
 
-__all__ = ["FAILED", "FAILURE_OUTPUTS", "SUCCESS", "Edge", "Segment", "Step", "Workflow"]
+__all__ = [
+    "FAILED",
+    "FAILURE_OUTPUTS",
+    "SUCCESS",
+    "Block",
+    "Edge",
+    "Prepared",
+    "Segment",
+    "Step",
+    "Workflow",
+    "with_inner",
+]
 
 SUCCESS = "success"
 FAILED = "failed"
@@ -77,6 +88,8 @@ class Step(NamedTuple):
     :param alone: whether it is a single statement after which nothing can fail.
     :param lacking: what must come from the parameters of the run, as a sentence.
     :param sure: whether every run that gets to it runs it, as no condition and no failure can pass it by.
+    :param block: the steps of its scope, if it has one.
+    :param outside: whether it runs between two transactions.
     """
 
     id: str
@@ -89,6 +102,8 @@ class Step(NamedTuple):
     alone: bool
     lacking: str | None
     sure: bool = False
+    block: "Block | None" = None
+    outside: bool = False
 
 
 class Segment(NamedTuple):
@@ -103,13 +118,32 @@ class Segment(NamedTuple):
     blocking: bool
 
 
+class Block(NamedTuple):
+    """Steps that happen together or not at all: those of a run, or of a scope in it.
+
+    :param steps: in the order in which they run; those of a scope are in the block of its node.
+    :param segments: the same, cut where an event loop has to change the place where they run.
+    """
+
+    steps: tuple[Step, ...]
+    segments: tuple[Segment, ...]
+
+
+def with_inner(step: Step) -> Iterator[Step]:
+    """A step and all that are in its scope."""
+    yield step
+    for inner in step.block.steps if step.block is not None else ():
+        yield from with_inner(inner)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Workflow:
     """A graph of nodes that has been checked and can be run any number of times, by many threads at once.
 
-    :param steps: in the order in which they run.
+    :param steps: in the order in which they run, those of scopes among them.
     :param edges: in the order in which they were added.
-    :param segments: the steps, cut where an event loop has to change the place where they run.
+    :param block: the steps that are in no scope, and in them the others.
+    :param context: the id of the node that configures the run.
     :param databases: those that its nodes work on.
     :param models: those of its nodes.
     :param writes: whether a node may write.
@@ -120,7 +154,8 @@ class Workflow:
 
     steps: tuple[Step, ...]
     edges: tuple[Edge, ...]
-    segments: tuple[Segment, ...]
+    block: Block
+    context: str | None
     databases: tuple[Database, ...]
     models: tuple[Model, ...]
     writes: bool

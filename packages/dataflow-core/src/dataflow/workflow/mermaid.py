@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dataflow.workflow.graph import Edge, Workflow
+    from collections.abc import Iterator, Mapping
+
+    from dataflow.workflow.graph import Edge, Step, Workflow
 
 __all__ = ["draw"]
 
@@ -12,12 +14,23 @@ def draw(workflow: "Workflow") -> str:
     """Draw the nodes in the order in which they run, and the connections: dotted where they depend on a condition."""
     names = {step.id: f"n{number}" for number, step in enumerate(workflow.steps, start=1)}
     lines = ["flowchart TD"]
-    for step in workflow.steps:
-        left, right = ("[(", ")]") if step.node.database is not None else ("[", "]")
-        lines.append(f'    {names[step.id]}{left}"{_text(step.id)}<br/>{_text(step.node.name)}"{right}')
+    for step in workflow.block.steps:
+        lines += _drawn(step, names)
     for edge in workflow.edges:
         lines.append(f"    {names[edge.source]} {_arrow(edge)} {names[edge.target]}")
     return "\n".join(lines)
+
+
+def _drawn(step: "Step", names: "Mapping[str, str]") -> "Iterator[str]":
+    """A node, and around those of its scope a frame."""
+    left, right = ("[(", ")]") if step.node.database is not None else ("[", "]")
+    name = names[step.id]
+    yield f'    {name}{left}"{_text(step.id)}<br/>{_text(step.node.name)}"{right}'
+    if step.block is not None:
+        yield f'    subgraph {name}s["{_text(step.id)}"]'
+        for inner in step.block.steps:
+            yield from (f"    {line}" for line in _drawn(inner, names))
+        yield "    end"
 
 
 def _arrow(edge: "Edge") -> str:

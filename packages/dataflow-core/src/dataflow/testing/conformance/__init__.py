@@ -1,9 +1,13 @@
 """The conformance suite: what every dialect must show, a module for each topic."""
 
+from dataflow.testing.conformance.accumulators import AccumulatorTests
 from dataflow.testing.conformance.aggregation import AggregationTests
+from dataflow.testing.conformance.arrays import ArrayTests
 from dataflow.testing.conformance.auto_migration import AutoMigrationTests
 from dataflow.testing.conformance.bulk_create import BulkCreateTests
+from dataflow.testing.conformance.bulk_create_failures import BulkCreateFailureTests
 from dataflow.testing.conformance.bulk_delete import BulkDeleteTests
+from dataflow.testing.conformance.bulk_sources import BulkSourceTests
 from dataflow.testing.conformance.bulk_update import BulkUpdateTests
 from dataflow.testing.conformance.bulk_upsert import BulkUpsertTests
 from dataflow.testing.conformance.concurrency import ConcurrencyTests
@@ -12,7 +16,12 @@ from dataflow.testing.conformance.delete import DeleteTests
 from dataflow.testing.conformance.durability import DurabilityTests
 from dataflow.testing.conformance.errors import ErrorTests
 from dataflow.testing.conformance.filters import FilterTests
+from dataflow.testing.conformance.generated_pipelines import GeneratedPipelineTests
+from dataflow.testing.conformance.generated_workflows import GeneratedWorkflowTests
+from dataflow.testing.conformance.isolation import IsolationTests
 from dataflow.testing.conformance.listing import ListingTests
+from dataflow.testing.conformance.pipeline_mistakes import PipelineMistakeTests
+from dataflow.testing.conformance.query_builder import QueryBuilderTests
 from dataflow.testing.conformance.read import ReadTests
 from dataflow.testing.conformance.soft_delete import SoftDeleteTests
 from dataflow.testing.conformance.strangers import StrangerTests
@@ -37,18 +46,27 @@ class Conformance(
     ListingTests,
     FilterTests,
     AggregationTests,
+    AccumulatorTests,
+    PipelineMistakeTests,
+    GeneratedPipelineTests,
+    QueryBuilderTests,
     StreamTests,
     BulkCreateTests,
+    BulkSourceTests,
+    BulkCreateFailureTests,
     BulkUpdateTests,
     BulkDeleteTests,
     BulkUpsertTests,
     SoftDeleteTests,
     VersionTests,
     ValueTests,
+    ArrayTests,
     ErrorTests,
     StrangerTests,
     TransactionTests,
+    IsolationTests,
     WorkflowTests,
+    GeneratedWorkflowTests,
     AutoMigrationTests,
     ConcurrencyTests,
     DurabilityTests,

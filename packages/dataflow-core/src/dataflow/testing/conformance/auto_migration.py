@@ -1,6 +1,7 @@
 """Tables that make and extend themselves, and refuse what is no addition."""
 
 import asyncio
+import math
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import given
 
 from dataflow import DataFlow, Field, ForeignKey, Index
+from dataflow.capabilities import Capability
 from dataflow.errors import DataFlowError, ForeignKeyViolation, ModelError, SchemaMismatch, UniqueViolation
 from dataflow.testing.examples import FEW
 from dataflow.testing.strategies.values import texts
+from dataflow.testing.suite import requires
 
 __all__ = ["AutoMigrationTests", "model"]
 
@@ -48,8 +51,6 @@ DEFAULTS: list[tuple[Any, Any]] = [
     (float, 0.1),
     (float, -1e300),
     (float, 5e-324),
-    (float, float("inf")),
-    (float, -float("inf")),
     (bool, True),
     (str, ""),
     (str, 'it\'s "odd" \\ \n\t %s :x ? $1 -- /* */ ; größe 😀 `a` [b]'),
@@ -57,8 +58,8 @@ DEFAULTS: list[tuple[Any, Any]] = [
     (str, "CURRENT_TIMESTAMP"),
     (bytes, b"\x00\xff'"),
     (bytes, b""),
-    (Decimal, Decimal("-1234567890123456789012345678901234567890.0000000001")),
-    (Decimal, Decimal("1E-30")),
+    (Decimal, Decimal("-12345678901234567.0000000001")),
+    (Decimal, Decimal("1E-20")),
     (datetime, datetime(2024, 2, 29, 1, 2, 3, 4, tzinfo=UTC)),
     (date, date(1, 1, 1)),
     (time, time(23, 59, 59, 999_999)),
@@ -118,6 +119,7 @@ REFUSALS: dict[str, tuple[str, type]] = {
 class AutoMigrationTests:
     """Models become tables; later versions of a model extend them."""
 
+    @requires(Capability.PARTIAL_INDEXES)
     def test_a_partial_unique_index_acts_where_its_filter_holds(self, db: DataFlow) -> None:
         indexes = [Index("email", unique=True, where={"$or": [{"gone": False}, {"gone": None}]})]
         db.model(model("User", {"email": str, "gone": bool | None}, indexes=indexes))
@@ -128,6 +130,7 @@ class AutoMigrationTests:
             with pytest.raises(UniqueViolation):
                 db.run_sync(create(email="a", gone=taken))
 
+    @requires(Capability.PARTIAL_INDEXES)
     def test_an_index_may_have_a_filter_that_every_row_meets(self, db: DataFlow) -> None:
         db.model(model("User", {"email": str}, indexes=[Index("email", unique=True, where={"$and": [{}]})]))
         db.run_sync(db.nodes.UserCreateNode(email="a"))
@@ -140,12 +143,10 @@ class AutoMigrationTests:
         with pytest.raises(UniqueViolation):
             db.run_sync(db.nodes.UserCreateNode(email=""))
 
-    @pytest.mark.parametrize(
-        ("on_delete", "left"),
-        [("cascade", []), ("set_null", [None]), ("restrict", None), ("no_action", None)],
-    )
+    @requires(Capability.REFERENTIAL_ACTIONS)
+    @pytest.mark.parametrize(("on_delete", "left"), [("cascade", []), ("set_null", [None])])
     def test_the_action_of_a_foreign_key_acts(
-        self, db: DataFlow, on_delete: Any, left: list[int | None] | None
+        self, db: DataFlow, on_delete: Any, left: list[int | None]
     ) -> None:
         db.model(model("Parent", {"name": str}))
         db.model(
@@ -153,24 +154,31 @@ class AutoMigrationTests:
         )
         db.run_sync(db.nodes.ParentCreateNode(name="p"))
         db.run_sync(db.nodes.ChildCreateNode(parent_id=1))
-        if left is None:
-            with pytest.raises(ForeignKeyViolation):
-                db.run_sync(db.nodes.ParentDeleteNode(id=1))
-            assert db.run_sync(db.nodes.ParentListNode())["count"] == 1
-        else:
-            assert db.run_sync(db.nodes.ParentDeleteNode(id=1))["deleted"] == 1
-            children = db.run_sync(db.nodes.ChildListNode())["records"]
-            assert [child["parent_id"] for child in children] == left
+        assert db.run_sync(db.nodes.ParentDeleteNode(id=1))["deleted"] == 1
+        children = db.run_sync(db.nodes.ChildListNode())["records"]
+        assert [child["parent_id"] for child in children] == left
+
+    @pytest.mark.parametrize("on_delete", ["restrict", "no_action"])
+    def test_a_row_that_is_referred_to_stays(self, db: DataFlow, on_delete: Any) -> None:
+        db.model(model("Parent", {"name": str}))
+        db.model(
+            model("Child", {"parent_id": Annotated[int | None, ForeignKey("Parent", on_delete=on_delete)]})
+        )
+        db.run_sync(db.nodes.ParentCreateNode(name="p"))
+        db.run_sync(db.nodes.ChildCreateNode(parent_id=1))
+        with pytest.raises(ForeignKeyViolation):
+            db.run_sync(db.nodes.ParentDeleteNode(id=1))
+        assert db.run_sync(db.nodes.ParentListNode())["count"] == 1
 
     def test_a_foreign_key_may_name_a_unique_field_of_another_name(self, db: DataFlow) -> None:
         db.model(model("Country", {"code": Annotated[str, Field(unique=True, column="iso code")]}))
-        db.model(model("City", {"country": Annotated[str, ForeignKey("Country.code", on_delete="cascade")]}))
+        db.model(model("City", {"country": Annotated[str, ForeignKey("Country.code")]}))
         db.run_sync(db.nodes.CountryCreateNode(code="de"))
         db.run_sync(db.nodes.CityCreateNode(country="de"))
         with pytest.raises(ForeignKeyViolation):
             db.run_sync(db.nodes.CityCreateNode(country="xx"))
-        db.run_sync(db.nodes.CountryDeleteNode(code="de"))
-        assert db.run_sync(db.nodes.CityListNode(count_only=True))["count"] == 0
+        with pytest.raises(ForeignKeyViolation):
+            db.run_sync(db.nodes.CountryDeleteNode(code="de"))
 
     def test_tables_may_refer_to_each_other_and_to_themselves(self, db: DataFlow) -> None:
         db.model(model("Egg", {"hen_id": Annotated[int | None, ForeignKey("Hen")]}))
@@ -212,9 +220,14 @@ class AutoMigrationTests:
         db.model(model("Note", {"user_id": Annotated[int, ForeignKey("User")]}))
         assert db.run_sync(db.nodes.NoteCreateNode(user_id=1))["id"] == 1
 
-    def test_a_default_that_is_not_a_number_is_refused(self, db: DataFlow) -> None:
-        with pytest.raises(DataFlowError, match=r"User\.rate"):
-            use(db, model("User", {"rate": float}, {"rate": float("nan")}))
+    def test_a_default_that_is_not_a_number_is_stored_or_refused(self, db: DataFlow) -> None:
+        odd = model("User", {"rate": float}, {"rate": math.nan})
+        if Capability.NAN in db.databases()["primary"].dialect.capabilities:
+            use(db, odd)
+            assert math.isnan(db.run_sync(db.nodes.UserCreateNode())["rate"])
+        else:
+            with pytest.raises(DataFlowError, match=r"User\.rate"):
+                use(db, odd)
 
     def test_a_field_may_have_a_name_that_python_allows_and_sql_reserves(self, db: DataFlow) -> None:
         reserved = ["select", "from", "where", "group", "größe", "Select_", "数据", "rowid", "_"]
@@ -260,6 +273,14 @@ class AutoMigrationTests:
         if not isinstance(default, dict | list):
             found = db.run_sync(db.nodes.UserListNode(filter={"extra": default, "maybe": {"$in": [default]}}))
             assert found["count"] == 2
+
+    @requires(Capability.INFINITY)
+    @pytest.mark.parametrize("default", [float("inf"), -float("inf")])
+    def test_an_infinite_default_fills_the_rows_that_are_there(self, db: DataFlow, default: float) -> None:
+        use(db, model("User", BASE))
+        db.run_sync(db.nodes.UserCreateNode(name="old"))
+        db.model(model("User", {**BASE, "extra": float}, {"extra": default}))
+        assert db.run_sync(db.nodes.UserReadNode(name="old"))["extra"] == default
 
     @FEW
     @given(texts(max_size=12))
@@ -316,8 +337,8 @@ class AutoMigrationTests:
         for number in (1, 2):
             db.model(model("Odd", fields, table=name, indexes=indexes))
             created = db.run_sync(nodes.OddCreateNode(value=number))
-            row = {"id": created["id"], "value": number, "up": created["id"]}
-            changed = db.run_sync(nodes.OddUpdateNode(conditions={"value": number}, up=created["id"]))
+            row = {"id": created["id"], "value": number, "up": number - 1 or None}
+            changed = db.run_sync(nodes.OddUpdateNode(conditions={"value": number}, up=row["up"]))
             assert changed["record"] == row
             filter = {"value": {"$in": [1, 2]}, "$not": {"value": None}}
             listed = db.run_sync(nodes.OddListNode(filter=filter, order_by=["-value"], fields=["value"]))

@@ -6,7 +6,7 @@ import pytest
 
 from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
 from dataflow.errors import InvalidValue, MissingValue, UnknownName, WorkflowBuildError
-from dataflow.testing.conformance.bulk_update import ROWS, define_users, users
+from dataflow.testing.conformance.people import ROWS, define_people, people
 
 __all__ = ["BulkDeleteTests"]
 
@@ -28,10 +28,10 @@ class BulkDeleteTests:
     def test_the_rows_that_match_are_gone_and_counted(
         self, db: DataFlow, parameters: dict[str, Any], left: list[int]
     ) -> None:
-        define_users(db)
+        define_people(db)
         output = db.run_sync(db.nodes.UserBulkDeleteNode(**parameters))
         assert output == {"deleted": 3 - len(left), "result": 3 - len(left)}
-        assert [user["id"] for user in users(db)] == left
+        assert [user["id"] for user in people(db)] == left
 
     @pytest.mark.parametrize(
         ("parameters", "error", "message"),
@@ -54,13 +54,13 @@ class BulkDeleteTests:
     def test_what_makes_no_sense_is_refused_and_deletes_nothing(
         self, db: DataFlow, parameters: dict[str, Any], error: type[Exception], message: str
     ) -> None:
-        define_users(db)
+        define_people(db)
         with pytest.raises(error, match=message):
             db.run_sync(db.nodes.UserBulkDeleteNode(**parameters))
-        assert users(db) == ROWS
+        assert people(db) == ROWS
 
     def test_a_deletion_of_every_row_may_be_confirmed_by_a_connection(self, db: DataFlow) -> None:
-        define_users(db)
+        define_people(db)
         workflow = WorkflowBuilder(db)
         workflow.add_node(lambda: {"sure": True}, "ask")
         workflow.add_node("UserBulkDeleteNode", "all", {"filter": {}})
@@ -69,7 +69,7 @@ class BulkDeleteTests:
         assert results["all"]["result"] == len(ROWS)
 
     def test_a_bulk_deletion_is_checked_when_its_workflow_is_built(self, db: DataFlow) -> None:
-        define_users(db)
+        define_people(db)
         workflow = WorkflowBuilder(db)
         workflow.add_node("UserBulkDeleteNode", "a", {"filter": {"agee": 1}})
         workflow.add_node("UserBulkDeleteNode", "b", {"filter": {"id": 1}, "ids": [1]})

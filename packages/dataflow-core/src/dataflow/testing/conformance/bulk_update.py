@@ -4,7 +4,7 @@ from collections import UserDict, defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,38 +21,16 @@ from dataflow.errors import (
     ValidationError,
     WorkflowBuildError,
 )
+from dataflow.testing.conformance.people import ROWS, Row, Rows, define_people, people
 from dataflow.testing.conformance.update_operators import define_figures
 from dataflow.testing.examples import SOME
 from dataflow.testing.oracle.changes import apply
-from dataflow.testing.strategies.changes import VALUES, documents, rows
+from dataflow.testing.strategies.changes import NAMES, documents, rows, values
 
 __all__ = ["BulkUpdateTests"]
 
-Row = dict[str, Any]
-ROWS: list[Row] = [
-    {"id": 1, "name": "Ann", "age": 30, "email": "a"},
-    {"id": 2, "name": "Bob", "age": None, "email": "b"},
-    {"id": 3, "name": "Ann", "age": 40, "email": "c"},
-]
 
-
-def define_users(db: DataFlow) -> None:
-    @db.model
-    class User:
-        name: str
-        age: int | None
-        email: str = Field(unique=True)
-        __dataflow__: ClassVar = {"timestamps": False}
-
-    db.run_sync(db.nodes.UserBulkCreateNode(data=ROWS))
-
-
-def users(db: DataFlow) -> list[Row]:
-    records: list[Row] = db.run_sync(db.nodes.UserListNode(order_by=["id"]))["records"]
-    return records
-
-
-def changed(**values: Mapping[str, Any]) -> list[Row]:
+def changed(**values: Mapping[str, Any]) -> Rows:
     """The rows, those with these names (``of_1``) with other values."""
     return [{**row, **values.get(f"of_{row['id']}", {})} for row in ROWS]
 
@@ -85,12 +63,12 @@ class BulkUpdateTests:
         ],
     )
     def test_all_rows_that_match_change_alike(
-        self, db: DataFlow, parameters: Row, count: int, expected: list[Row]
+        self, db: DataFlow, parameters: Row, count: int, expected: Rows
     ) -> None:
-        define_users(db)
+        define_people(db)
         output = db.run_sync(db.nodes.UserBulkUpdateNode(**parameters))
         assert output == {"updated": count, "result": count}
-        assert users(db) == expected
+        assert people(db) == expected
 
     @pytest.mark.parametrize(
         ("parameters", "count", "expected"),
@@ -131,12 +109,12 @@ class BulkUpdateTests:
         ],
     )
     def test_each_row_of_a_list_changes_in_its_own_way(
-        self, db: DataFlow, parameters: Row, count: int, expected: list[Row]
+        self, db: DataFlow, parameters: Row, count: int, expected: Rows
     ) -> None:
-        define_users(db)
+        define_people(db)
         output = db.run_sync(db.nodes.UserBulkUpdateNode(**parameters))
         assert output == {"updated": count, "result": count}
-        assert users(db) == expected
+        assert people(db) == expected
 
     @pytest.mark.parametrize(
         ("parameters", "error", "message"),
@@ -172,32 +150,32 @@ class BulkUpdateTests:
     def test_what_makes_no_sense_is_refused_and_changes_nothing(
         self, db: DataFlow, parameters: Row, error: type[Exception], message: str
     ) -> None:
-        define_users(db)
+        define_people(db)
         with pytest.raises(error, match=message):
             db.run_sync(db.nodes.UserBulkUpdateNode(**parameters))
-        assert users(db) == ROWS
+        assert people(db) == ROWS
 
     def test_a_mapping_that_makes_up_what_it_lacks_gives_no_more_than_it_holds(self, db: DataFlow) -> None:
-        define_users(db)
+        define_people(db)
         data: list[Mapping[str, object]] = [
             defaultdict(lambda: None, {"id": 1, "age": 5}),
             defaultdict(lambda: None, {"id": 2, "name": "Rob"}),
             UserDict({"id": 3, "email": "z"}),
         ]
         assert db.run_sync(db.nodes.UserBulkUpdateNode(data=data))["updated"] == 3
-        assert users(db) == changed(of_1={"age": 5}, of_2={"name": "Rob"}, of_3={"email": "z"})
+        assert people(db) == changed(of_1={"age": 5}, of_2={"name": "Rob"}, of_3={"email": "z"})
         assert [*data[1]] == ["id", "name"]
 
     def test_a_violated_constraint_undoes_all_of_it(self, db: DataFlow) -> None:
-        define_users(db)
+        define_people(db)
         with pytest.raises(UniqueViolation):
             db.run_sync(db.nodes.UserBulkUpdateNode(data=[{"id": 1, "age": 9}, {"id": 2, "email": "c"}]))
         with pytest.raises(UniqueViolation):
             db.run_sync(db.nodes.UserBulkUpdateNode(filter={"id": {"$gt": 1}}, update={"email": "z"}))
-        assert users(db) == ROWS
+        assert people(db) == ROWS
 
     def test_an_update_of_every_row_may_be_confirmed_by_a_connection(self, db: DataFlow) -> None:
-        define_users(db)
+        define_people(db)
         workflow = WorkflowBuilder(db)
         workflow.add_node(lambda: {"sure": True}, "ask")
         workflow.add_node("UserBulkUpdateNode", "all", {"filter": {}, "update": {"age": 1}})
@@ -206,7 +184,7 @@ class BulkUpdateTests:
         assert results["all"]["result"] == len(ROWS)
 
     def test_a_bulk_update_is_checked_when_its_workflow_is_built(self, db: DataFlow) -> None:
-        define_users(db)
+        define_people(db)
         workflow = WorkflowBuilder(db)
         workflow.add_node("UserBulkUpdateNode", "a", {"filter": {"agee": 1}, "update": {"age": 1}})
         workflow.add_node("UserBulkUpdateNode", "b", {"filter": {"id": 1}, "data": []})
@@ -222,7 +200,7 @@ class BulkUpdateTests:
         ]
 
     def test_an_input_fills_the_rows_that_lack_it_or_is_a_value_for_all(self, db: DataFlow) -> None:
-        define_users(db)
+        define_people(db)
         workflow = WorkflowBuilder(db)
         workflow.add_node("UserReadNode", "ann", {"id": 1})
         workflow.add_node("UserBulkUpdateNode", "list", {"data": [{"id": 2}, {"id": 3, "age": 1}]})
@@ -231,7 +209,7 @@ class BulkUpdateTests:
         workflow.add_connection("ann", "name", "all", "name")
         results, _ = LocalRuntime().execute(workflow.build())
         assert (results["list"]["updated"], results["all"]["result"]) == (2, 2)
-        assert users(db) == changed(of_2={"age": 30, "name": "Ann"}, of_3={"age": 1})
+        assert people(db) == changed(of_2={"age": 30, "name": "Ann"}, of_3={"age": 1})
 
     def test_keys_of_several_fields_and_of_every_type_are_found(self, db: DataFlow) -> None:
         @db.model
@@ -271,16 +249,16 @@ class BulkUpdateTests:
         assert db.run_sync(db.nodes.FigureReadNode(id=3))["updated_at"] > before[2]["updated_at"]
 
     def test_a_generated_update_of_all_does_what_python_does(self, db: DataFlow) -> None:
-        define_figures(db)
+        digits = define_figures(db)
 
         @SOME
-        @given(table=st.lists(rows(), min_size=1, max_size=6), document=documents())
-        def check(table: list[Row], document: Row) -> None:
+        @given(table=st.lists(rows(digits), min_size=1, max_size=6), document=documents(digits))
+        def check(table: Rows, document: Row) -> None:
             db.run_sync(db.nodes.FigureBulkDeleteNode(filter={}, confirmed=True))
             db.run_sync(db.nodes.FigureBulkCreateNode(data=table))
             expected = table
             try:
-                expected = [apply(document, row) for row in table]
+                expected = [apply(document, row, digits) for row in table]
             except OutOfRange:
                 with pytest.raises(OutOfRange):
                     db.run_sync(db.nodes.FigureBulkUpdateNode(filter={}, update=document, confirmed=True))
@@ -288,30 +266,30 @@ class BulkUpdateTests:
                 node = db.nodes.FigureBulkUpdateNode(filter={}, update=document, confirmed=True)
                 assert db.run_sync(node)["updated"] == len(table)
             stored = db.run_sync(db.nodes.FigureListNode(order_by=["id"]))["records"]
-            assert [{name: record[name] for name in VALUES} for record in stored] == expected
+            assert [{name: record[name] for name in NAMES} for record in stored] == expected
 
         check()
 
     def test_a_generated_update_of_each_does_what_python_does(self, db: DataFlow) -> None:
-        define_figures(db)
-        values = st.fixed_dictionaries({}, optional=dict(VALUES)).filter(bool)
-        changes = st.lists(st.tuples(st.integers(0, 7), values), max_size=8)
+        digits = define_figures(db)
+        some = st.fixed_dictionaries({}, optional=dict(values(digits))).filter(bool)
+        changes = st.lists(st.tuples(st.integers(0, 7), some), max_size=8)
 
         @SOME
-        @given(table=st.lists(rows(), min_size=1, max_size=6), changes=changes)
-        def check(table: list[Row], changes: list[tuple[int, Row]]) -> None:
+        @given(table=st.lists(rows(digits), min_size=1, max_size=6), changes=changes)
+        def check(table: Rows, changes: list[tuple[int, Row]]) -> None:
             db.run_sync(db.nodes.FigureBulkDeleteNode(filter={}, confirmed=True))
             node = db.nodes.FigureBulkCreateNode(data=table, return_rows=True)
             first = db.run_sync(node)["result"][0]["id"]
-            data = [{"id": first + index, **values} for index, values in changes]
+            data = [{"id": first + index, **new} for index, new in changes]
             expected = list(table)
-            for index, values in changes:
+            for index, new in changes:
                 if index < len(table):
-                    expected[index] = {**expected[index], **values}
+                    expected[index] = {**expected[index], **new}
             met = {index for index, _ in changes if index < len(table)}
             assert db.run_sync(db.nodes.FigureBulkUpdateNode(data=data))["updated"] == len(met)
             stored = db.run_sync(db.nodes.FigureListNode(order_by=["id"]))["records"]
-            assert [{name: record[name] for name in VALUES} for record in stored] == expected
+            assert [{name: record[name] for name in NAMES} for record in stored] == expected
 
         check()
 

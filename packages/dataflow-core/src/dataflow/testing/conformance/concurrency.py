@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from dataflow.testing.suite import requires
 __all__ = ["ConcurrencyTests"]
 
 PATIENCE = 5.0
+ROUNDS = 12
 
 
 class ConcurrencyTests:
@@ -38,6 +40,29 @@ class ConcurrencyTests:
             made = list(threads.map(lambda n: db.run_sync(db.nodes.ItemCreateNode(name=f"n{n}")), range(200)))
         assert len({row["id"] for row in made}) == 200
         assert sorted(names(db)) == sorted(f"n{number}" for number in range(200))
+
+    @pytest.mark.parametrize("match", ["code", "name"])
+    def test_upserts_at_the_same_time_make_each_row_once(self, db: DataFlow, match: str) -> None:
+        """By a unique field the database does it, by another one DataFlow looks for the rows first."""
+        define_item(db)
+        # Where there is no row at all, MySQL has nothing that it could lock.
+        db.run_sync(db.nodes.ItemCreateNode(name="before", code="before"))
+        wanted = [f"round {round}, row {number}" for round in range(ROUNDS) for number in range(5)]
+        together = threading.Barrier(4)
+
+        def upsert(amount: int) -> list[Any]:
+            outputs = []
+            for first in range(0, len(wanted), 5):
+                data = [{"name": name, "code": name, "amount": amount} for name in wanted[first : first + 5]]
+                together.wait(PATIENCE)
+                outputs.append(db.run_sync(db.nodes.ItemBulkUpsertNode(data=data, match_fields=[match])))
+            return outputs
+
+        with ThreadPoolExecutor(4) as threads:
+            outputs = [output for outputs in threads.map(upsert, range(4)) for output in outputs]
+        assert sorted(names(db)) == sorted(["before", *wanted])
+        assert sum(output["inserted"] for output in outputs) == len(wanted)
+        assert sum(output["updated"] for output in outputs) == 3 * len(wanted)
 
     def test_many_loops_share_one_database(self, db: DataFlow) -> None:
         define_item(db)
@@ -79,6 +104,27 @@ class ConcurrencyTests:
                 with pytest.raises(WorkflowExecutionError):
                     asyncio.run(AsyncLocalRuntime().execute(workflow))
             assert names(db) == []
+
+    def test_a_local_runtime_works_within_a_running_event_loop(self, db: DataFlow) -> None:
+        """As in a notebook, whose cells run on a loop of its own."""
+        define_item(db)
+        builder = WorkflowBuilder(db)
+        builder.add_node("ItemCreateNode", "one", {"name": "a"})
+        builder.add_node("ItemCreateNode", "two", {"name": "b"})
+        workflow = builder.build()
+        builder.add_node(lambda: 1 / 0, "boom")
+        failing = builder.build()
+
+        async def main() -> None:
+            LocalRuntime().execute(workflow)
+            with pytest.raises(WorkflowExecutionError):
+                LocalRuntime().execute(failing)
+            assert db.run_sync(db.nodes.ItemListNode())["count"] == 2
+            await AsyncLocalRuntime().execute(workflow)
+            LocalRuntime().execute(workflow)
+
+        asyncio.run(main())
+        assert names(db) == ["a", "b"] * 3
 
     def test_nobody_sees_half_of_a_transaction(self, db: DataFlow) -> None:
         define_item(db)

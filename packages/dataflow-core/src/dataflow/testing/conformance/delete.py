@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from dataflow import AsyncLocalRuntime, DataFlow, Field, LocalRuntime, WorkflowBuilder
+from dataflow.capabilities import Capability
 from dataflow.errors import (
     MissingValue,
     MultipleRecords,
@@ -14,33 +15,10 @@ from dataflow.errors import (
     ValidationError,
     WorkflowExecutionError,
 )
+from dataflow.testing.conformance.people import ROWS, define_people, people
+from dataflow.testing.suite import requires
 
 __all__ = ["DeleteTests"]
-
-Rows = list[dict[str, Any]]
-ROWS: Rows = [
-    {"id": 1, "name": "Ann", "age": 30, "email": "a"},
-    {"id": 2, "name": "Bob", "age": None, "email": "b"},
-    {"id": 3, "name": "Ann", "age": 40, "email": "c"},
-]
-
-
-def define_people(db: DataFlow) -> None:
-    @db.model
-    class User:
-        name: str
-        age: int | None
-        email: str = Field(unique=True)
-        __dataflow__: ClassVar = {"timestamps": False}
-
-    # Not every database goes on counting where a key was given, so that these get theirs.
-    data = [{name: value for name, value in row.items() if name != "id"} for row in ROWS]
-    db.run_sync(db.nodes.UserBulkCreateNode(data=data))
-
-
-def people(db: DataFlow) -> Rows:
-    records: Rows = db.run_sync(db.nodes.UserListNode(order_by=["id"]))["records"]
-    return records
 
 
 async def in_transaction(db: DataFlow, node: str, **parameters: Any) -> None:
@@ -62,6 +40,7 @@ class DeleteTests:
             db.run_sync(db.nodes.UserDeleteNode(conditions=conditions))
         assert people(db) == ROWS
 
+    @requires(Capability.SAVEPOINTS)
     @pytest.mark.parametrize(
         ("node", "parameters"),
         [("UserUpdateNode", {"name": "Ann", "updates": {"age": 1}}), ("UserDeleteNode", {"name": "Ann"})],

@@ -68,7 +68,7 @@ class ReadTests:
         define_people(db)
         output = db.run_sync(db.nodes.UserReadNode(**selector))
         if expected is None:
-            assert output == {"record": None, "result": None, "found": False}
+            assert output == {"found": False}
         else:
             assert output["id"] == expected
 

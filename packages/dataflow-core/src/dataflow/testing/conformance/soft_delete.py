@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 import pytest
 
 from dataflow import DataFlow, Field, Index, LocalRuntime, WorkflowBuilder
+from dataflow.capabilities import Capability
 from dataflow.errors import InvalidValue, RecordNotFound, UniqueViolation
+from dataflow.testing.suite import requires
 
 __all__ = ["SoftDeleteTests"]
 
@@ -107,6 +109,7 @@ class SoftDeleteTests:
         with pytest.raises(UniqueViolation):
             db.run_sync(db.nodes.NoteCreateNode(text="b"))
 
+    @requires(Capability.PARTIAL_INDEXES)
     def test_a_partial_index_frees_the_unique_value(self, db: DataFlow) -> None:
         @db.model
         class Member:

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
-from dataflow.errors import TransactionClosed, UnknownName, UnknownNode, ValidationError
+from dataflow.capabilities import Capability
+from dataflow.errors import QueryError, TransactionClosed, UnknownName, UnknownNode, ValidationError
+from dataflow.testing.suite import requires
 
 __all__ = ["StreamTests"]
 
@@ -217,6 +219,45 @@ class StreamTests:
             assert "undone" not in names
 
         asyncio.run(main())
+
+    @requires(Capability.SAVEPOINTS)
+    def test_a_stream_that_fails_in_a_transaction_undoes_nothing_else(self, db: DataFlow) -> None:
+        define(db)
+        db.run_sync(db.nodes.SQLNode(sql="ALTER TABLE events RENAME TO elsewhere"))
+
+        async def main() -> None:
+            async with db.transaction():
+                await db.nodes.SQLNode(sql="DELETE FROM elsewhere")
+                with pytest.raises(QueryError):
+                    await taken(aiter(db.stream("EventListNode")), 1)
+                found = await db.nodes.SQLNode(sql="SELECT COUNT(*) AS number FROM elsewhere")
+                assert found["records"] == [{"number": 0}]
+            assert lent(db) == 0
+
+        asyncio.run(main())
+        assert db.run_sync(db.nodes.SQLNode(sql="SELECT id FROM elsewhere"))["records"] == []
+
+    @requires(Capability.SAVEPOINTS)
+    def test_a_stream_that_began_in_a_part_ends_with_it(self, db: DataFlow) -> None:
+        define(db)
+
+        async def undo(rows: AsyncIterator[Any]) -> None:
+            async with db.transaction():
+                assert len(await taken(rows, 10)) == 10
+                raise RuntimeError("undone")
+
+        async def main() -> None:
+            async with db.transaction():
+                await db.nodes.EventCreateNode(name="kept", value=0)
+                async with aclosing(aiter(db.stream("EventListNode"))) as rows:
+                    with pytest.raises(RuntimeError, match="undone"):
+                        await undo(rows)
+                await db.nodes.EventCreateNode(name="kept too", value=0)
+            assert lent(db) == 0
+
+        asyncio.run(main())
+        kept = [row["name"] for row in db.stream("EventListNode", filter={"name": {"$like": "kept%"}})]
+        assert sorted(kept) == ["kept", "kept too"]
 
     def test_a_function_of_a_run_streams_what_the_run_has_written(self, db: DataFlow) -> None:
         define(db)

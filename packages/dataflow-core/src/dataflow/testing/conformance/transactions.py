@@ -7,8 +7,17 @@ from typing import Any
 import pytest
 
 from dataflow import AsyncLocalRuntime, DataFlow, LocalRuntime, WorkflowBuilder
-from dataflow.errors import DataFlowError, TransactionClosed, UniqueViolation, WorkflowExecutionError
+from dataflow.capabilities import Capability
+from dataflow.errors import (
+    DataFlowError,
+    QueryError,
+    TransactionClosed,
+    UniqueViolation,
+    WorkflowError,
+    WorkflowExecutionError,
+)
 from dataflow.testing.conformance.items import define_item, names
+from dataflow.testing.suite import requires
 
 __all__ = ["TransactionTests"]
 
@@ -44,6 +53,7 @@ class TransactionTests:
             asyncio.run(main())
         assert names(db) == []
 
+    @requires(Capability.SAVEPOINTS)
     def test_an_error_of_the_database_that_was_caught_undoes_its_call_alone(self, db: DataFlow) -> None:
         define_item(db)
 
@@ -58,6 +68,23 @@ class TransactionTests:
         asyncio.run(main())
         assert names(db) == ["a", "d"]
 
+    @requires(Capability.SAVEPOINTS)
+    def test_a_single_statement_that_failed_and_was_caught_undoes_itself_alone(self, db: DataFlow) -> None:
+        define_item(db)
+
+        async def main() -> None:
+            async with db.transaction():
+                await db.nodes.ItemCreateNode(name="a", code="x")
+                with pytest.raises(UniqueViolation):
+                    await db.nodes.ItemCreateNode(name="b", code="x")
+                with pytest.raises(QueryError):
+                    await db.nodes.SQLNode(sql="SELECT nothing FROM nowhere")
+                await db.nodes.ItemCreateNode(name="c")
+
+        asyncio.run(main())
+        assert names(db) == ["a", "c"]
+
+    @requires(Capability.SAVEPOINTS)
     def test_a_transaction_in_a_transaction_is_a_savepoint(self, db: DataFlow) -> None:
         define_item(db)
 
@@ -158,8 +185,9 @@ class TransactionTests:
         async def main(*, fails: bool) -> None:
             async with db.transaction():
                 await AsyncLocalRuntime().execute(workflow)
-                LocalRuntime().execute(workflow)
-                db.run_sync(db.nodes.ItemCreateNode(name="call"))
+                # In a thread: a database on the network needs this event loop meanwhile.
+                await asyncio.to_thread(LocalRuntime().execute, workflow)
+                await asyncio.to_thread(db.run_sync, db.nodes.ItemCreateNode(name="call"))
                 assert (await db.nodes.ItemListNode())["count"] == 3
                 if fails:
                     raise Stop
@@ -170,6 +198,7 @@ class TransactionTests:
         asyncio.run(main(fails=False))
         assert names(db) == ["run", "run", "call"]
 
+    @requires(Capability.SAVEPOINTS)
     def test_a_run_inside_that_fails_undoes_its_part_alone(self, db: DataFlow) -> None:
         define_item(db)
 
@@ -187,11 +216,32 @@ class TransactionTests:
                 with pytest.raises(WorkflowExecutionError):
                     await AsyncLocalRuntime().execute(workflow)
                 with pytest.raises(WorkflowExecutionError):
-                    LocalRuntime().execute(workflow)
+                    await asyncio.to_thread(LocalRuntime().execute, workflow)
                 await db.nodes.ItemCreateNode(name="b")
 
         asyncio.run(main())
         assert names(db) == ["a", "b"]
+
+    def test_a_run_that_blocks_the_event_loop_joins_or_is_refused_at_once(self, db: DataFlow) -> None:
+        """Across the network it would wait for answers that come by the very loop that it blocks."""
+        define_item(db)
+        builder = WorkflowBuilder(db)
+        builder.add_node("ItemCreateNode", "make", {"name": "run"})
+        workflow = builder.build()
+        joins = db.databases()["primary"].dialect.in_process
+
+        async def main() -> None:
+            async with db.transaction():
+                await db.nodes.ItemCreateNode(name="a")
+                if joins:
+                    LocalRuntime().execute(workflow)
+                else:
+                    with pytest.raises(WorkflowError, match="AsyncLocalRuntime"):
+                        LocalRuntime().execute(workflow)
+                await db.nodes.ItemCreateNode(name="b")
+
+        asyncio.run(main())
+        assert names(db) == (["a", "run", "b"] if joins else ["a", "b"])
 
     def test_gathered_calls_share_it(self, db: DataFlow) -> None:
         define_item(db)
@@ -213,6 +263,7 @@ class TransactionTests:
         asyncio.run(main(fails=False))
         assert sorted(names(db)) == sorted(f"n{number}" for number in range(20))
 
+    @requires(Capability.SAVEPOINTS)
     def test_a_gathered_call_that_fails_does_not_take_the_others_with_it(self, db: DataFlow) -> None:
         define_item(db)
         bad: list[dict[str, object]] = [{"name": "gone", "code": "y"}, {"name": "gone", "code": "y"}]
@@ -319,6 +370,7 @@ class TransactionTests:
         asyncio.run(main())
         assert db.run_sync(db.nodes.ItemListNode())["count"] == 1
 
+    @requires(Capability.SAVEPOINTS)
     def test_a_model_cannot_be_prepared_in_the_middle_of_a_transaction(self, db: DataFlow) -> None:
         define_item(db)
 

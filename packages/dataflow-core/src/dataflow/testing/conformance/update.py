@@ -1,11 +1,11 @@
 """The UpdateNode: one row at most, or nothing changes."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from dataflow import DataFlow, Field
+from dataflow import DataFlow
 from dataflow.errors import (
     InvalidValue,
     MissingValue,
@@ -14,33 +14,9 @@ from dataflow.errors import (
     UniqueViolation,
     UnknownName,
 )
+from dataflow.testing.conformance.people import ROWS, Rows, define_people, people
 
 __all__ = ["UpdateTests"]
-
-Rows = list[dict[str, Any]]
-ROWS: Rows = [
-    {"id": 1, "name": "Ann", "age": 30, "email": "a"},
-    {"id": 2, "name": "Bob", "age": None, "email": "b"},
-    {"id": 3, "name": "Ann", "age": 40, "email": "c"},
-]
-
-
-def define_people(db: DataFlow) -> None:
-    @db.model
-    class User:
-        name: str
-        age: int | None
-        email: str = Field(unique=True)
-        __dataflow__: ClassVar = {"timestamps": False}
-
-    # Not every database goes on counting where a key was given, so that these get theirs.
-    data = [{name: value for name, value in row.items() if name != "id"} for row in ROWS]
-    db.run_sync(db.nodes.UserBulkCreateNode(data=data))
-
-
-def people(db: DataFlow) -> Rows:
-    records: Rows = db.run_sync(db.nodes.UserListNode(order_by=["id"]))["records"]
-    return records
 
 
 def changed(number: int, **values: object) -> Rows:
@@ -94,7 +70,7 @@ class UpdateTests:
         with pytest.raises(RecordNotFound, match="required=False"):
             db.run_sync(db.nodes.UserUpdateNode(id=99, age=1))
         output = db.run_sync(db.nodes.UserUpdateNode(id=99, age=1, required=False))
-        assert output == {"record": None, "result": None, "found": False}
+        assert output == {"found": False}
         assert people(db) == ROWS
 
     @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ class Size(Enum):
     LARGE = 2
 
 
-def define_figures(db: DataFlow) -> None:
-    """The model of the generated rows."""
+def define_figures(db: DataFlow) -> tuple[int, int]:
+    """The model of the generated rows; how many digits its decimals may have before the point, and after it."""
 
     @db.model
     class Figure:
@@ -40,6 +40,8 @@ def define_figures(db: DataFlow) -> None:
         duration: timedelta | None = None
         moment: datetime | None = None
         text: str | None = None
+
+    return db.databases()["primary"].models["Figure"].fields["amount"].type.digits
 
 
 def define_things(db: DataFlow) -> None:
@@ -66,19 +68,31 @@ def thing(db: DataFlow) -> Row:
     return {name: value for name, value in record.items() if name not in ("id", "created_at", "updated_at")}
 
 
+def refused(db: DataFlow, field: str, value: object, operator: str, operand: object) -> None:
+    """Check that a result is refused, and that nothing was changed."""
+    db.run_sync(db.nodes.FigureBulkCreateNode(data=[{"count": 1}, {field: value, "count": 1}]))
+    update = {operator: {field: operand}, "count": 2}
+    with pytest.raises(OutOfRange):
+        db.run_sync(db.nodes.FigureUpdateNode(id=2, updates=update))
+    with pytest.raises(OutOfRange):
+        db.run_sync(db.nodes.FigureBulkUpdateNode(filter={}, update=update, confirmed=True))
+    records = db.run_sync(db.nodes.FigureListNode(order_by=["id"]))["records"]
+    assert [(record[field], record["count"]) for record in records] == [(None, 1), (value, 1)]
+
+
 class UpdateOperatorTests:
     """``$set``, ``$inc``, ``$mul``, ``$min``, ``$max``, ``$unset`` with the UpdateNode."""
 
     def test_a_generated_update_does_what_python_does(self, db: DataFlow) -> None:
-        define_figures(db)
+        digits = define_figures(db)
 
         @SOME
-        @given(row=rows(), document=documents())
+        @given(row=rows(digits), document=documents(digits))
         def check(row: Row, document: Row) -> None:
             id = db.run_sync(db.nodes.FigureCreateNode(**row))["id"]
             expected: Row | None = None
             try:
-                expected = apply(document, row)
+                expected = apply(document, row, digits)
             except OutOfRange:
                 with pytest.raises(OutOfRange):
                     db.run_sync(db.nodes.FigureUpdateNode(id=id, updates=document))
@@ -176,8 +190,6 @@ class UpdateOperatorTests:
             ("number", 2**32, "$mul", 2**31),
             ("ratio", 1.7e308, "$inc", 1.7e308),
             ("ratio", -1e200, "$mul", 1e200),
-            ("amount", Decimal("1E+131071"), "$mul", Decimal(10)),
-            ("amount", Decimal("1E-16383"), "$mul", Decimal("0.1")),
             ("duration", timedelta(microseconds=GREATEST), "$inc", timedelta(microseconds=1)),
         ],
     )
@@ -185,14 +197,15 @@ class UpdateOperatorTests:
         self, db: DataFlow, field: str, value: object, operator: str, operand: object
     ) -> None:
         define_figures(db)
-        db.run_sync(db.nodes.FigureBulkCreateNode(data=[{"count": 1}, {field: value, "count": 1}]))
-        update = {operator: {field: operand}, "count": 2}
-        with pytest.raises(OutOfRange):
-            db.run_sync(db.nodes.FigureUpdateNode(id=2, updates=update))
-        with pytest.raises(OutOfRange):
-            db.run_sync(db.nodes.FigureBulkUpdateNode(filter={}, update=update, confirmed=True))
-        records = db.run_sync(db.nodes.FigureListNode(order_by=["id"]))["records"]
-        assert [(record[field], record["count"]) for record in records] == [(None, 1), (value, 1)]
+        refused(db, field, value, operator, operand)
+
+    def test_a_decimal_that_does_not_fit_is_an_error_and_changes_nothing(self, db: DataFlow) -> None:
+        before, _ = define_figures(db)
+        refused(db, "amount", Decimal(1).scaleb(before - 1), "$mul", Decimal(10))
+
+    def test_a_decimal_of_too_many_places_is_an_error_and_changes_nothing(self, db: DataFlow) -> None:
+        _, after = define_figures(db)
+        refused(db, "amount", Decimal(1).scaleb(-after), "$mul", Decimal("0.1"))
 
     @pytest.mark.parametrize(
         ("value", "operator", "operand", "expected"),
@@ -210,6 +223,27 @@ class UpdateOperatorTests:
         db.run_sync(db.nodes.FigureCreateNode(number=value))
         changed = db.run_sync(db.nodes.FigureUpdateNode(id=1, updates={operator: {"number": operand}}))
         assert (changed["number"], type(changed["number"])) == (expected, int)
+
+    @pytest.mark.parametrize(
+        ("value", "factor"),
+        [
+            (5e-324, 0.1),
+            (-5e-324, 0.5),
+            (5e-324, 0.6),
+            (1e-200, -1e-200),
+            (1e-200, 1e200),
+            (0.75, 0.5),
+            (-1.5, 1e300),
+            (0.0, -3.0),
+        ],
+    )
+    def test_a_product_of_floats_that_is_too_small_is_zero(
+        self, db: DataFlow, value: float, factor: float
+    ) -> None:
+        define_figures(db)
+        db.run_sync(db.nodes.FigureCreateNode(ratio=value))
+        changed = db.run_sync(db.nodes.FigureUpdateNode(id=1, updates={"$mul": {"ratio": factor}}))["ratio"]
+        assert changed == value * factor
 
     def test_the_time_of_the_change_is_kept_unless_it_is_given(self, db: DataFlow) -> None:
         define_figures(db)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from dataflow import DataFlow, Field, LocalRuntime, WorkflowBuilder
+from dataflow.capabilities import Capability
 from dataflow.errors import (
     InvalidValue,
     MultipleRecords,
@@ -13,6 +14,7 @@ from dataflow.errors import (
     StaleRecord,
     WorkflowExecutionError,
 )
+from dataflow.testing.suite import requires
 
 __all__ = ["VersionTests", "define_accounts"]
 
@@ -103,6 +105,19 @@ class VersionTests:
             db.run_sync(db.nodes.AccountBulkUpdateNode(data=data))
         assert accounts(db) == [("a", 5, 2), ("b", 6, 2), ("c", 0, 1)]
 
+    def test_a_stale_row_is_noticed_among_very_many(self, db: DataFlow) -> None:
+        define_accounts(db)
+        many = [{"owner": f"o{number}"} for number in range(450)]
+        db.run_sync(db.nodes.AccountBulkCreateNode(data=many))
+        stored = db.run_sync(db.nodes.AccountListNode(order_by=["id"]))["records"]
+        data = [{"id": row["id"], "version": 1, "balance": 7} for row in stored]
+        for place in (0, 300, len(data) - 1):
+            stale = [*data[:place], {**data[place], "version": 5}, *data[place + 1 :]]
+            with pytest.raises(StaleRecord, match="1 of the rows"):
+                db.run_sync(db.nodes.AccountBulkUpdateNode(data=stale))
+        missing = [*data, {"id": data[-1]["id"] + 1, "version": 1, "balance": 7}]
+        assert db.run_sync(db.nodes.AccountBulkUpdateNode(data=missing))["updated"] == len(data)
+
     def test_stale_rows_of_a_composite_key_are_noticed(self, db: DataFlow) -> None:
         @db.model
         class Seat:
@@ -181,6 +196,7 @@ class VersionTests:
         assert isinstance(caught.value.cause, StaleRecord)
         assert accounts(db) == UNTOUCHED
 
+    @requires(Capability.SAVEPOINTS)
     def test_in_a_transaction_a_stale_list_changes_nothing(self, db: DataFlow) -> None:
         define_accounts(db)
 

@@ -5,17 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import event, given
 
 from dataflow import AsyncLocalRuntime, DataFlow, LocalRuntime, WorkflowBuilder
+from dataflow.capabilities import Capability
 from dataflow.errors import UniqueViolation, WorkflowBuildError, WorkflowExecutionError
 from dataflow.testing.conformance.items import define_item, names
-from dataflow.testing.examples import FEW
-from dataflow.testing.oracle.workflows import Table, interpret
-from dataflow.testing.strategies.workflows import Graph, Node, graphs
+from dataflow.testing.suite import requires
 from dataflow.workflow.graph import Workflow
 
-__all__ = ["WorkflowTests"]
+__all__ = ["RUNTIMES", "WorkflowTests"]
 
 RUNTIMES: dict[str, Callable[[Workflow], Any]] = {
     "local": lambda workflow: LocalRuntime().execute(workflow),
@@ -82,6 +80,7 @@ class WorkflowTests:
             assert part in str(error)
         assert names(db) == []
 
+    @requires(Capability.SAVEPOINTS)
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_a_handled_failure_undoes_the_node_alone(self, db: DataFlow, runtime: str) -> None:
         define_item(db)
@@ -127,6 +126,7 @@ class WorkflowTests:
             RUNTIMES[runtime](builder.build())
         assert names(db) == ["after"]
 
+    @requires(Capability.SAVEPOINTS)
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_a_failure_of_the_database_is_handled_too(self, db: DataFlow, runtime: str) -> None:
         define_item(db)
@@ -142,6 +142,7 @@ class WorkflowTests:
         assert "instead" in results
         assert names(db) == ["a", "instead"]
 
+    @requires(Capability.SAVEPOINTS)
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_a_failure_that_no_edge_wants_is_unhandled(self, db: DataFlow, runtime: str) -> None:
         define_item(db)
@@ -157,6 +158,7 @@ class WorkflowTests:
         assert "boom" not in caught.value.results
         assert names(db) == []
 
+    @requires(Capability.SAVEPOINTS)
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_a_failure_in_the_handler_is_unhandled_and_names_the_handler(
         self, db: DataFlow, runtime: str
@@ -172,6 +174,7 @@ class WorkflowTests:
         assert caught.value.node == "handler"
         assert names(db) == []
 
+    @requires(Capability.SAVEPOINTS)
     def test_an_async_failure_is_handled_and_undone(self, db: DataFlow) -> None:
         define_item(db)
 
@@ -202,119 +205,3 @@ class WorkflowTests:
         assert isinstance(caught.value.cause, UniqueViolation)
         assert (caught.value.cause.table, caught.value.cause.columns) == ("items", ("code",))
         assert names(db) == []
-
-    @pytest.mark.parametrize("runtime", RUNTIMES)
-    @FEW
-    @given(graphs())
-    def test_a_generated_workflow_does_what_the_interpreter_does(
-        self, db: DataFlow, runtime: str, graph: Graph
-    ) -> None:
-        define_item(db)
-        db.run_sync(db.nodes.SQLNode(sql="DELETE FROM items"))
-        rows = [{"id": number, "name": "given", "amount": number} for number in (1, 2, 3)]
-        db.run_sync(db.nodes.ItemBulkCreateNode(data=rows))
-        table = Table({1: 1, 2: 2, 3: 3})
-        expected, failed = interpret(graph, table)
-        event("fails" if failed else "ends")
-        if any(output == "failed" for output in expected.values()):
-            event("a failure is handled")
-        workflow = build(graph, db)
-        for _ in range(2 if failed else 1):  # what failed once fails again, and leaves no trace
-            results: Any = None
-            error: WorkflowExecutionError | None = None
-            try:
-                results, _ = RUNTIMES[runtime](workflow)
-            except WorkflowExecutionError as caught:
-                error, results = caught, caught.results
-            assert (error is None) == (failed is None), error
-            # Which of several failures comes first is open where functions overlap; that one comes is not.
-            if error is None or "overlapping" not in runtime:
-                assert (error and error.node) == failed
-                assert told(results) == comparable(expected)
-            stored = db.run_sync(db.nodes.ItemListNode())["records"]
-            assert {row["id"]: row["amount"] for row in stored} == table.rows
-
-
-def build(graph: Graph, db: DataFlow) -> Workflow:
-    builder = WorkflowBuilder(db)
-    for index, node in enumerate(graph):
-        fed = any(edge.feeds for edge in node.edges)
-        kind, parameters = made(node, index, fed, db)
-        builder.add_node(kind, f"n{index}", parameters)
-        for edge in node.edges:
-            if edge.feeds:
-                target = {"create": "amount", "read": "id"}.get(node.kind, "value")
-                builder.add_node(_adding(node.number), f"sum{index}")
-                builder.add_connection(f"n{edge.source}", "value", f"sum{index}", "value")
-                builder.add_connection(f"sum{index}", "result", f"n{index}", target)
-            else:
-                builder.add_connection(f"n{edge.source}", f"n{index}", condition=edge.condition)
-    return builder.build()
-
-
-def _adding(number: int) -> Callable[[int], int]:
-    return lambda value: value + number
-
-
-def made(node: Node, index: int, fed: bool, db: DataFlow) -> tuple[Any, dict[str, Any]]:
-    given = {} if fed else {"value": node.number}
-    match node.kind:
-        case "create":
-            row: dict[str, Any] = {"id": 1 if node.fails else 100 + index, "name": "made"}
-            return "ItemCreateNode", row if fed else {**row, "amount": node.number}
-        case "read":
-            return "ItemReadNode", {} if fed else {"id": node.number}
-        case "update":
-            return "ItemUpdateNode", {"id": node.number, "updates": {"amount": 50 + index}, "required": False}
-        case "delete":
-            return "ItemDeleteNode", {"id": node.number}
-    row = {"id": 200 + index, "name": "written"}
-
-    def function(value: int) -> dict[str, int]:
-        if node.kind == "write":
-            db.run_sync(db.nodes.ItemCreateNode(**row, amount=value))
-        if node.kind == "nested":
-            inner = WorkflowBuilder(db)
-            inner.add_node("ItemCreateNode", "make", {**row, "amount": value})
-            LocalRuntime().execute(inner.build())
-        if node.fails:
-            raise ValueError("no")
-        return {"value": value * 2}
-
-    async def async_function(value: int) -> dict[str, int]:
-        await asyncio.sleep(0)
-        if node.kind == "write async":
-            await db.nodes.ItemCreateNode(**row, amount=value)
-        if node.fails:
-            raise ValueError("no")
-        return {"value": value * 2}
-
-    return (async_function if "async" in node.kind else function), given
-
-
-def told(results: Any) -> dict[str, Any]:
-    """The results, cut to what the interpreter knows of them."""
-    cut: dict[str, Any] = {}
-    for id, output in results.items():
-        if id.startswith("sum"):
-            continue
-        if "error_type" in output:
-            cut[id] = "failed"
-        else:
-            names = ("value",) if "value" in output else ("deleted",) if "deleted" in output else ()
-            cut[id] = {name: output[name] for name in names or ("found", "amount") if name in output}
-    return cut
-
-
-def comparable(expected: dict[str, Any]) -> dict[str, Any]:
-    cut: dict[str, Any] = {}
-    for id, output in expected.items():
-        if isinstance(output, str):
-            cut[id] = output
-        elif "id" in output:
-            cut[id] = {"found": True, "amount": output["amount"]}
-        elif output.get("found") is False:
-            cut[id] = {"found": False}
-        else:
-            cut[id] = output
-    return cut

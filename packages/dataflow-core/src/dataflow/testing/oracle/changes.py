@@ -7,20 +7,22 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact
 from typing import Any
 
 from dataflow.errors import OutOfRange
-from dataflow.types import GREATEST_INTEGER, SMALLEST_INTEGER
+from dataflow.types import DECIMAL_DIGITS, GREATEST_INTEGER, SMALLEST_INTEGER
 
 __all__ = ["apply"]
 
 EXACT = Context(prec=300_000, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact])
 MICROSECOND = timedelta(microseconds=1)
-DIGITS_BEFORE, DIGITS_AFTER = 131_072, 16_383
 
 
-def apply(document: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+def apply(
+    document: Mapping[str, Any], row: Mapping[str, Any], digits: tuple[int, int] = DECIMAL_DIGITS
+) -> dict[str, Any]:
     """The row after the update; each field is changed once, so that their order makes no difference.
 
     :param document: operators and plain values. Operands have the types of their fields.
     :param row: the row before; it stays as it is.
+    :param digits: how many digits a decimal may have before the point, and after it.
     :raises OutOfRange: where a result does not fit its field.
 
     >>> apply({"$inc": {"stock": -1}, "status": "sold"}, {"stock": 3, "status": "new"})
@@ -34,7 +36,8 @@ def apply(document: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]
             changed.update(dict.fromkeys(value))
         else:
             for field, operand in value.items():
-                changed[field] = OPERATORS[name](row[field], operand)
+                result = OPERATORS[name](row[field], operand)
+                changed[field] = _decimal(result, digits) if isinstance(result, Decimal) else result
     return changed
 
 
@@ -43,7 +46,7 @@ def _increased(current: Any, amount: Any) -> Any:
         total = (current or timedelta()) // MICROSECOND + amount // MICROSECOND
         return timedelta(microseconds=_integer(total))
     if isinstance(amount, Decimal):
-        return _decimal(EXACT.add(current or Decimal(0), amount))
+        return EXACT.add(current or Decimal(0), amount)
     if isinstance(amount, float):
         return _float(0.0 if current is None else current, amount, lambda a, b: a + b)
     return _integer((current or 0) + amount)
@@ -51,7 +54,7 @@ def _increased(current: Any, amount: Any) -> Any:
 
 def _multiplied(current: Any, factor: Any) -> Any:
     if isinstance(factor, Decimal):
-        return _decimal(EXACT.multiply(current or Decimal(0), factor))
+        return EXACT.multiply(current or Decimal(0), factor)
     if isinstance(factor, float):
         return _float(0.0 if current is None else current, factor, lambda a, b: a * b)
     return _integer((current or 0) * factor)
@@ -63,9 +66,10 @@ def _integer(result: int) -> int:
     return result
 
 
-def _decimal(result: Decimal) -> Decimal:
+def _decimal(result: Decimal, digits: tuple[int, int]) -> Decimal:
+    before, after = digits
     exponent = result.normalize(EXACT).as_tuple().exponent
-    if result and (result.adjusted() >= DIGITS_BEFORE or int(exponent) < -DIGITS_AFTER):
+    if result and (result.adjusted() >= before or int(exponent) < -after):
         raise OutOfRange("a decimal of too many digits")
     return result
 

@@ -8,15 +8,15 @@ __all__ = ["assert_same", "same"]
 
 
 def same(read: object, written: object) -> bool:
-    """Equal and of the same type, all the way down; datetimes in UTC.
+    """Equal and of the same type, all the way down; datetimes in UTC. Dicts may list their keys in another order.
 
-    >>> same(1.0, 1), same([{"a": 1}], [{"a": 1}]), same({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    >>> same(1.0, 1), same([{"a": 1}], [{"a": 1}]), same({"a": 1, "b": 2}, {"b": 2, "a": 1.0})
     (False, True, False)
     """
     if type(read) is not type(written):
         return False
     if isinstance(written, dict) and isinstance(read, dict):
-        return list(read) == list(written) and all(same(read[name], written[name]) for name in written)
+        return read.keys() == written.keys() and all(same(read[name], written[name]) for name in written)
     if isinstance(written, list) and isinstance(read, list):
         return len(read) == len(written) and all(map(same, read, written))
     if isinstance(written, datetime) and isinstance(read, datetime) and read.tzinfo is not UTC:

@@ -6,7 +6,7 @@ It knows a dict for the table and runs nodes one after the other; results, error
 from copy import deepcopy
 from typing import Any
 
-from dataflow.testing.strategies.workflows import Edge, Graph, Node
+from dataflow.testing.strategies.workflows import TAKES_UP_FAILURE, Edge, Graph, Node
 
 __all__ = ["Table", "interpret"]
 
@@ -48,7 +48,7 @@ def interpret(graph: Graph, table: Table) -> tuple[dict[str, Any], str | None]:
         match edge.condition:
             case None | "status == 'success'":
                 return outcome == "success"
-            case "status == 'failed'" | "status != 'success'":
+            case condition if condition in TAKES_UP_FAILURE:
                 return outcome == "failed"
             case "value > 2":
                 return values.get(edge.source, 0) > 2
@@ -66,9 +66,7 @@ def interpret(graph: Graph, table: Table) -> tuple[dict[str, Any], str | None]:
         try:
             output = perform(node, index, value, table)
         except Failure:
-            handled = any(
-                edge.condition in ("status == 'failed'", "status != 'success'") for edge in outgoing[index]
-            )
+            handled = any(edge.condition in TAKES_UP_FAILURE for edge in outgoing[index])
             if not handled:
                 table.rows = before
                 return results, f"n{index}"

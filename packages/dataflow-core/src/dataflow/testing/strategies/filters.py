@@ -10,6 +10,9 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
+from dataflow.coercion.numbers import fits_decimal
+from dataflow.types import DECIMAL_DIGITS
+
 __all__ = ["Color", "Specimen", "World", "like_patterns", "regex_patterns", "worlds"]
 
 Document = Mapping[str, Any]
@@ -191,12 +194,14 @@ class World:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, infinity: bool = True) -> World:
+def worlds(draw: st.DrawFn, infinity: bool = True, digits: tuple[int, int] = DECIMAL_DIGITS) -> World:
     """Rows and filters.
 
     :param infinity: whether the database stores infinite floats.
+    :param digits: how many digits a decimal may have before the point, and after it.
     """
     columns = dict(COLUMNS)
+    columns["amount"] = AMOUNTS.filter(lambda number: fits_decimal(number, digits))
     if infinity:
         columns["real"] = st.one_of(FINITE, st.sampled_from([float("inf"), -float("inf")]))
     # Few fields and few values for each, so that examples are made fast and values are met again.

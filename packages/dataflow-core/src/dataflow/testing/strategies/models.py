@@ -29,6 +29,13 @@ HINTS: Sequence[Any] = (
     UUID,
     dict[str, Any],
     list[Any],
+    list[int],
+    list[float],
+    list[bool],
+    list[str],
+    list[datetime],
+    list[date],
+    list[UUID],
     Odd,
     Literal["a", "B", "ä"],
 )

@@ -4,16 +4,18 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from math import isinf
 from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from dataflow.coercion.numbers import fits_decimal
 from dataflow.model.schema import Model
-from dataflow.types import GREATEST_INTEGER, SMALLEST_INTEGER, ColumnType, Kind
+from dataflow.types import DECIMAL_DIGITS, GREATEST_INTEGER, SMALLEST_INTEGER, ColumnType, Kind
 
-__all__ = ["EXTREMES", "Row", "documents", "rows", "texts", "values"]
+__all__ = ["EXTREMES", "Row", "documents", "rows", "storable", "texts", "values"]
 
 Row = dict[str, Any]
 
@@ -70,7 +72,28 @@ def _dicts(inner: SearchStrategy[Any]) -> SearchStrategy[dict[str, Any]]:
     return st.dictionaries(texts(), inner, max_size=4)
 
 
+def _decimals(digits: tuple[int, int]) -> SearchStrategy[Decimal]:
+    anything = st.decimals(allow_nan=False, allow_infinity=False)
+    if digits == DECIMAL_DIGITS:
+        return anything
+    before, after = digits
+    # Arithmetic with decimals, even a minus, would round to 28 digits, and be one digit too long.
+    greatest = Decimal(10**before - 1)
+    return anything.filter(lambda number: fits_decimal(number, digits)) | st.decimals(
+        greatest.copy_negate(), greatest, places=after // 2
+    )
+
+
+def storable(type: ColumnType, value: object) -> bool:
+    """Whether a value of a type is within the bounds of the database."""
+    if isinstance(value, float):
+        return type.infinite or not isinf(value)
+    return not isinstance(value, Decimal) or fits_decimal(value, type.digits)
+
+
 def _json(type: ColumnType) -> SearchStrategy[Any]:
+    if type.element is not None:
+        return _lists(values(type.element))
     return _lists(documents()) if type.python is list else _dicts(documents())
 
 
@@ -80,11 +103,11 @@ def _size(type: ColumnType) -> int:
 
 _OF_KIND: Mapping[Kind, Callable[[ColumnType], SearchStrategy[Any]]] = {
     Kind.INTEGER: lambda type: st.integers(SMALLEST_INTEGER, GREATEST_INTEGER),
-    Kind.FLOAT: lambda type: st.floats(allow_nan=False),
+    Kind.FLOAT: lambda type: st.floats(allow_nan=False, allow_infinity=type.infinite),
     Kind.BOOLEAN: lambda type: st.booleans(),
     Kind.TEXT: lambda type: texts(_size(type)),
     Kind.BINARY: lambda type: st.binary(max_size=_size(type)),
-    Kind.DECIMAL: lambda type: st.decimals(allow_nan=False, allow_infinity=False),
+    Kind.DECIMAL: lambda type: _decimals(type.digits),
     Kind.DATETIME: lambda type: st.datetimes(timezones=st.just(UTC)),
     Kind.DATE: lambda type: st.dates(),
     Kind.TIME: lambda type: st.times(),
@@ -145,7 +168,7 @@ EXTREMES: Mapping[str, object] = {
     "uuid of ones": UUID(int=2**128 - 1),
     "empty dict": {},
     "dict of everything": {"": {"": [None, True, False, 0, 0.0, -1e300, "\u2028", "'", '"', "\\", [], {}]}},
-    "dict whose order matters": {"b": 1, "a": 2, "B": GREATEST_INTEGER, "float": 1.0, "tiny": 5e-324},
+    "dict of other numbers": {"b": 1, "a": 2, "B": GREATEST_INTEGER, "float": 1.0, "tiny": 5e-324},
     "nested list": [[[[[]]]], 1, 1.0, True, None, "1"],
     "empty list": [],
     "odd member": Odd.QUOTED,

@@ -1,11 +1,11 @@
 """Workflows at random: functions, creates, reads, updates, deletions, failures, and edges from earlier to later."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-__all__ = ["Edge", "Graph", "Node", "graphs"]
+__all__ = ["TAKES_UP_FAILURE", "Edge", "Graph", "Node", "graphs", "handling_no_failure"]
 
 DATABASE_NODES = ("create", "read", "update", "delete")
 KINDS = (*DATABASE_NODES, "function", "async", "write", "write async", "nested")
@@ -41,6 +41,17 @@ CONDITIONS = (
     "value > 2",
     "value <= 2",
 )
+TAKES_UP_FAILURE = frozenset({"status == 'failed'", "status != 'success'"})
+"""The conditions that hold after a failure."""
+
+
+def handling_no_failure(graph: Graph) -> Graph:
+    """The workflow without the conditions that take up a failure: for databases without savepoints."""
+    return tuple(replace(node, edges=tuple(map(_of_success, node.edges))) for node in graph)
+
+
+def _of_success(edge: Edge) -> Edge:
+    return replace(edge, condition=None) if edge.condition in TAKES_UP_FAILURE else edge
 
 
 @st.composite

@@ -1,0 +1,182 @@
+"""From threads to event loops: handing a coroutine over, and waiting for what becomes of it."""
+
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from contextvars import ContextVar
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from dataflow.errors import ScopeLost, WorkflowError
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Task
+
+__all__ = ["A_WHILE", "GONE", "Call", "current_call", "run_on", "running_loop"]
+
+T = TypeVar("T")
+A_WHILE = 1.0
+"""Seconds after which whoever waits for a loop looks whether it is still there."""
+GONE = "the event loop that this belongs to is closed"
+
+current_call: "ContextVar[Call[Any] | None]" = ContextVar("dataflow_call", default=None)
+"""What a thread waits for, for those who run as a part of it."""
+
+
+def running_loop() -> "AbstractEventLoop | None":
+    """The event loop that runs in this thread."""
+    asyncio = sys.modules.get("asyncio")
+    return None if asyncio is None else asyncio._get_running_loop()
+
+
+def run_on(loop: "AbstractEventLoop", work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the event loop of another thread and wait for it.
+
+    An interrupt cancels it and waits for its end.
+
+    :raises WorkflowError: in the thread of that loop, which would wait for itself.
+    """
+    return Call(loop, work).result()
+
+
+class Call(Generic[T]):
+    """A coroutine of a thread that an event loop runs."""
+
+    __slots__ = ("_done", "_error", "_given_up", "_inbox", "_loop", "_result", "_task", "_work")
+
+    def __init__(self, loop: "AbstractEventLoop", work: Coroutine[Any, Any, T]) -> None:
+        self._loop = loop
+        self._work = work
+        # What this thread is asked to do meanwhile, and None at the end.
+        self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._task: Task[None] | None = None
+        self._given_up = False
+        self._done = False
+        self._result: T | None = None
+        self._error: BaseException | None = None
+
+    def result(self, patience: float | None = None) -> T:
+        """Hand the coroutine over and wait for its result.
+
+        :param patience: how many seconds to wait, if not for ever.
+        :raises TimeoutError: after that; the coroutine is cancelled, and not waited for.
+        """
+        if running_loop() is self._loop:
+            self._work.close()
+            raise WorkflowError(
+                "a call that blocks was made on the event loop that it needs itself, where it would wait for ever; "
+                "await the call, or AsyncLocalRuntime, instead"
+            )
+        try:
+            # In the block, as an interrupt may come when the loop knows of it already.
+            self._tell(self._start)
+            self._wait(patience)
+        except Empty:
+            self.cancel_soon()
+            raise TimeoutError from None
+        except BaseException:
+            if not self._done:
+                # It cleans up after itself; only then may this thread go on.
+                self._tell(self.cancel)
+                self._wait(None)
+            self._error = None
+            raise
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                # An error must not keep its frames, and these the error.
+                del error
+        # Whatever was opened meanwhile keeps the context of its task, and this call with it.
+        result, self._result = self._result, None
+        return result  # type: ignore[return-value] # where there is no error there is a result
+
+    async def beside(self, function: Callable[[], T]) -> T:
+        """On the loop: have the thread that waits for this call do something, and wait for it."""
+        from asyncio import wrap_future
+        from concurrent.futures import Future
+
+        outcome: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                outcome.set_result(function())
+            except BaseException as error:
+                outcome.set_exception(error)
+
+        self._inbox.put(run)
+        return await wrap_future(outcome)
+
+    def _wait(self, patience: float | None) -> None:
+        while (task := self._next(patience)) is not None:
+            task()
+
+    def _next(self, patience: float | None) -> Callable[[], None] | None:
+        if patience is not None:
+            return self._inbox.get(timeout=patience)
+        while True:
+            try:
+                return self._inbox.get(timeout=A_WHILE)
+            except Empty:
+                # What was handed over just before a loop was closed is never begun.
+                if self._loop.is_closed():
+                    raise ScopeLost(GONE) from None
+
+    def cancel(self) -> None:
+        """On the loop: end the coroutine, or see to it that it never begins."""
+        self._given_up = True
+        if self._done:
+            return
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._end()
+
+    def cancel_soon(self) -> None:
+        """From any thread: end the coroutine."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.cancel)
+
+    def _tell(self, what: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(what)
+        except RuntimeError:
+            self._work.close()
+            self._done = True
+            raise ScopeLost(GONE) from None
+
+    def _start(self) -> None:
+        if not self._given_up:
+            current_call.set(self)
+            self._task = self._loop.create_task(self._contained())
+            self._task.add_done_callback(self._end)
+
+    async def _contained(self) -> None:
+        try:
+            self._result = await self._work
+        except BaseException as error:
+            # Interrupts too are for whoever called; a task would hand them to the loop, which serves others as well.
+            import asyncio
+
+            self._error = _cancelled() if isinstance(error, asyncio.CancelledError) else error
+        self._ring()
+
+    def _end(self, task: "Task[None] | None" = None) -> None:
+        """Where the task was cancelled before its first step, nothing else would tell."""
+        self._task = None
+        if not self._done:
+            self._work.close()
+            self._error = _cancelled()
+            self._ring()
+
+    def _ring(self) -> None:
+        self._done = True
+        self._inbox.put(None)
+
+
+def _cancelled() -> Exception:
+    """What a thread is told; the cancellation of a task is for tasks."""
+    from concurrent.futures import CancelledError
+
+    return CancelledError()
