@@ -1,0 +1,1 @@
+"""PostgreSQL for DataFlow: values that come back as they went in, and COPY for many rows."""

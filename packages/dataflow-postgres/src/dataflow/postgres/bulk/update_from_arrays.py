@@ -1,0 +1,31 @@
+"""Other values for many rows in one UPDATE, from an array for each column."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from dataflow.abc import BatchUpdate
+from dataflow.postgres.bulk.arrays import array_of, rows_from_arrays
+from dataflow.postgres.bulk.target import Target
+
+__all__ = ["table_of", "update_rows"]
+
+TABLE = re.compile(r'UPDATE ("(?:[^"]|"")+")')
+
+
+def table_of(batch: BatchUpdate) -> str:
+    """The quoted name of the table."""
+    found = TABLE.match(batch.head)
+    assert found is not None
+    return found[1]
+
+
+async def update_rows(
+    raw: Any, target: Target, batch: BatchUpdate, shared: Sequence[object], rows: Sequence[Sequence[object]]
+) -> int:
+    """Update from rows, and tell how many rows of the table were meant."""
+    columns = map(array_of, batch.fields, zip(*rows, strict=True))
+    source = rows_from_arrays(target, batch.fields, len(shared))
+    sql = f"{batch.head.removesuffix('VALUES ')}{source}{batch.tail}"
+    status: str = await raw.execute(sql, *shared, *columns)
+    return int(status.rpartition(" ")[2])

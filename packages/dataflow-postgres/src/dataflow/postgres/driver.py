@@ -1,0 +1,276 @@
+"""Connections of asyncpg, which only this module opens."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import asyncpg
+
+from dataflow.abc import BatchInsert, BatchUpdate, Cursor, RawResult, Rows
+from dataflow.errors import ConnectionLost, DatabaseError, ScopeLost
+from dataflow.execution.transports import drop
+from dataflow.postgres.bulk import copy
+from dataflow.postgres.bulk.multi_values import insert_rows
+from dataflow.postgres.bulk.target import Target, target_of
+from dataflow.postgres.bulk.through_table import FEWEST_ROWS, MAY_MAKE_TABLES, insert_through_table
+from dataflow.postgres.bulk.update_from_arrays import table_of, update_rows
+from dataflow.postgres.bulk.upsert import upsert_rows
+from dataflow.postgres.ddl import quoted
+from dataflow.postgres.errors import DRIVER_ERRORS, translate, unreachable
+from dataflow.postgres.options import PostgresOptions
+
+__all__ = ["PostgresConnection"]
+
+T = TypeVar("T")
+PATIENCE_AT_THE_END = 2.0
+
+
+class PostgresConnection:
+    """One connection to a server; it belongs to the event loop that opened it."""
+
+    def __init__(self, options: PostgresOptions) -> None:
+        self._options = options
+        self._raw: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._makes_tables: bool | None = None
+        self._copied: dict[str, dict[str, int]] = {}
+        """The types of columns, for as long as nobody can have changed them."""
+        self._targets: dict[str, Target] = {}
+        self._is_dying = False
+        """Whether the server has said that it is the end, and the end is about to come."""
+        self._unsettled = False
+        """Whether a statement was cut off, so that nobody knows in what transaction the server is."""
+
+    @property
+    def in_transaction(self) -> bool:
+        raw = self._raw
+        return raw is not None and not raw.is_closed() and raw.is_in_transaction()
+
+    @property
+    def usable(self) -> bool:
+        raw = self._raw
+        return raw is not None and not (
+            self._unsettled or self._is_dying or raw.is_closed() or raw.is_in_transaction()
+        )
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._options.check_files()
+        try:
+            self._raw = await asyncpg.connect(**self._options.arguments())
+        except DRIVER_ERRORS as error:
+            raise unreachable(error) from error
+
+    async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
+        raw = self._ready()
+        try:
+            rows: Rows = await raw.fetch(sql, *parameters)
+            return rows
+        except BaseException as error:
+            raise await self._told(error) from error
+
+    async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        raw = self._ready()
+        self._copied.clear()  # transactions begin and end, and tables are changed, by statements that come this way
+        try:
+            status = await raw.execute(sql, *parameters)
+        except BaseException as error:
+            raise await self._told(error) from error
+        if status == "ROLLBACK" and sql == "COMMIT":
+            raise ScopeLost("a statement of the transaction has failed before; nothing of it was kept")
+        return affected(status)
+
+    async def rollback(self) -> None:
+        raw = self._raw
+        if raw is None or raw.is_closed() or not (self._unsettled or raw.is_in_transaction()):
+            return
+        # In a task of its own, which no cancellation reaches.
+        work = asyncio.ensure_future(raw.execute("ROLLBACK", timeout=PATIENCE_AT_THE_END))
+        cancelled: asyncio.CancelledError | None = None
+        while not work.done():
+            try:
+                await asyncio.wait([work])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        failure = work.exception()
+        if failure is None:
+            self._unsettled = False
+        else:
+            raw.terminate()
+            raise translate(failure) from failure
+        if cancelled is not None:
+            raise cancelled
+
+    async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
+        raw = self._ready()
+        self._copied.clear()
+        try:
+            statement = await raw.prepare(sql)
+            rows = await statement.fetch(*parameters)
+            columns = tuple(attribute.name for attribute in statement.get_attributes())
+            return RawResult(columns, rows, affected(statement.get_statusmsg()))
+        except BaseException as error:
+            raise await self._told(error) from error
+
+    async def open_cursor(self, sql: str, parameters: Sequence[object]) -> Cursor:
+        raw = self._ready()
+        try:
+            return PostgresCursor(self, await raw.cursor(sql, *parameters))
+        except BaseException as error:
+            raise await self._told(error) from error
+
+    async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
+        raw = self._ready()
+        try:
+            if len(rows) >= copy.FEWEST_ROWS and not batch.returning and await self._takes_copy(raw, batch):
+                await copy.copy_rows(raw, batch.table, batch.fields, rows)
+                return len(rows)
+            through_table = await self._goes_through_table(raw, batch, rows)
+            insert = insert_through_table if through_table else insert_rows
+            returned = await insert(raw, await self._target(raw, quoted(batch.table)), batch, rows)
+            return returned if batch.returning else len(rows)
+        except BaseException as error:
+            self._targets.clear()  # the table may have been changed
+            raise await self._told(error) from error
+
+    async def upsert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> tuple[int, int]:
+        raw = self._ready()
+        try:
+            through_table = await self._goes_through_table(raw, batch, rows)
+            target = await self._target(raw, quoted(batch.table))
+            return await upsert_rows(raw, target, batch, rows, through_table=through_table)
+        except BaseException as error:
+            self._targets.clear()
+            raise await self._told(error) from error
+
+    async def update(
+        self, batch: BatchUpdate, shared: Sequence[object], rows: Sequence[Sequence[object]]
+    ) -> int:
+        raw = self._ready()
+        try:
+            target = await self._target(raw, table_of(batch))
+            return await update_rows(raw, target, batch, shared, rows)
+        except BaseException as error:
+            self._targets.clear()
+            raise await self._told(error) from error
+
+    async def offload(self, work: Coroutine[Any, Any, T]) -> T:
+        return await work
+
+    def interrupt(self) -> None:
+        self._on_loop()
+
+    async def close(self) -> None:
+        raw, self._raw = self._raw, None
+        if raw is None:
+            return
+        if self._unsettled:
+            raw.terminate()
+            return
+        transport = raw._transport
+        with suppress(Exception):
+            await raw.close(timeout=PATIENCE_AT_THE_END)
+        if transport is not None:
+            # The end of TLS would be negotiated, for longer than the event loop may live.
+            transport.abort()
+
+    def abandon(self) -> None:
+        self._on_loop()
+        self._raw = None
+
+    def _on_loop(self) -> None:
+        """Terminate the connection from wherever this is."""
+        raw, loop = self._raw, self._loop
+        if raw is None or loop is None or raw.is_closed():
+            return
+        if not loop.is_running():
+            drop(raw._transport)
+        elif asyncio._get_running_loop() is not loop:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(raw.terminate)
+        else:
+            raw.terminate()
+
+    async def _takes_copy(self, raw: Any, batch: BatchInsert) -> bool:
+        """Whether COPY stores the very rows that an INSERT would; each transaction finds out once for a table.
+
+        The server does not compare the binary form of a value with the type of its column.
+        """
+        types = self._copied.get(batch.table) if raw.is_in_transaction() else None
+        if types is None:
+            types = self._copied[batch.table] = await copy.copied_types(raw, batch.table)
+        return bool(batch.fields) and copy.takes_copy(types, batch.fields)
+
+    async def _target(self, raw: Any, table: str) -> Target:
+        """What a table is; a connection asks once, since of what has changed comes no worse than an error."""
+        target = self._targets.get(table)
+        if target is None:
+            target = self._targets[table] = await target_of(raw, table)
+        return target
+
+    async def _goes_through_table(
+        self, raw: Any, batch: BatchInsert, rows: Sequence[Sequence[object]]
+    ) -> bool:
+        """Whether rows are worth a temporary table, and may have one; it goes with the transaction."""
+        if not batch.fields or len(rows) < FEWEST_ROWS or not raw.is_in_transaction():
+            return False
+        if self._makes_tables is None:
+            self._makes_tables = await raw.fetchval(MAY_MAKE_TABLES)
+        return self._makes_tables is True
+
+    def _ready(self) -> Any:
+        if self._raw is None:
+            raise ConnectionLost("the connection is closed")
+        return self._raw
+
+    async def _told(self, error: BaseException) -> BaseException:
+        """The error of the tree for what ended a statement; by then one that was cut off has ended on the server."""
+        if not isinstance(error, DRIVER_ERRORS) or isinstance(error, TimeoutError):
+            self._unsettled = True
+        is_cut_off = isinstance(error, asyncio.CancelledError | TimeoutError)
+        if is_cut_off and not self.in_transaction:  # else whoever began the transaction rolls it back
+            with suppress(DatabaseError):
+                await self.rollback()
+        if not isinstance(error, DRIVER_ERRORS):
+            return error
+        translated = translate(error)
+        if isinstance(error, asyncpg.InternalClientError) and isinstance(translated, ConnectionLost):
+            # The driver has begun to wait for an answer of which only the end of the connection makes an end.
+            self._is_dying = True
+        elif isinstance(translated, ConnectionLost) and self._raw is not None:
+            # What the driver hears of it in a moment must be known before the connection is lent again.
+            self._raw.terminate()
+        return translated
+
+
+class PostgresCursor:
+    """A portal of the server, from which rows are fetched as they are asked for."""
+
+    def __init__(self, connection: PostgresConnection, raw: Any) -> None:
+        self._connection = connection
+        self._raw = raw
+
+    async def fetch(self, count: int) -> Rows:
+        self._connection._ready()
+        try:
+            rows: Rows = await self._raw.fetch(count)
+            return rows
+        except BaseException as error:
+            raise await self._connection._told(error) from error
+
+    async def close(self) -> None:
+        raw, self._raw = self._raw, None
+        connection = self._connection
+        if raw is None or not connection.in_transaction:
+            return  # the end of the transaction has closed it
+        try:
+            await raw._close_portal(None)
+        except BaseException as error:
+            raise await connection._told(error) from error
+
+
+def affected(status: str) -> int:
+    """How many rows a statement touched, by what the server says at its end: ``"INSERT 0 5"``."""
+    count = status.rpartition(" ")[2]
+    return int(count) if count.isdigit() else 0

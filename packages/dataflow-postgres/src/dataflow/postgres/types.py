@@ -1,0 +1,178 @@
+"""How values are stored in PostgreSQL, and how they travel.
+
+asyncpg speaks the binary protocol and turns most values into those of Python by itself.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+from math import isinf
+from typing import Any
+from uuid import UUID
+
+from dataflow.abc import Codec, Column
+from dataflow.documents import read_json, write_json
+from dataflow.types import PYTHON_TYPES, ColumnType, Kind
+
+__all__ = ["CAST_TYPES", "ENDLESS", "array_text", "cast_type", "codec", "declared", "json_operand", "stores"]
+
+DECLARED: Mapping[Kind, str] = {
+    Kind.INTEGER: "bigint",
+    Kind.FLOAT: "double precision",
+    Kind.BOOLEAN: "boolean",
+    Kind.TEXT: 'text COLLATE "C"',
+    Kind.BINARY: "bytea",
+    Kind.DECIMAL: "numeric",
+    Kind.DATETIME: "timestamp with time zone",
+    Kind.DATE: "date",
+    Kind.TIME: "time without time zone",
+    Kind.INTERVAL: "interval",
+    Kind.UUID: "uuid",
+    Kind.JSON: "jsonb",
+}
+"""The types of columns. Texts sort by their code points, as everywhere in DataFlow."""
+
+CAST_TYPES: Mapping[Kind, str] = {
+    **DECLARED,
+    Kind.TEXT: "text",
+}
+"""The types in casts."""
+
+HELD: Mapping[Kind, frozenset[str]] = {
+    Kind.INTEGER: frozenset({"smallint", "integer", "bigint"}),
+    Kind.FLOAT: frozenset({"double precision"}),
+    Kind.BOOLEAN: frozenset({"boolean"}),
+    Kind.TEXT: frozenset({"text", "character varying", "citext", "enum"}),
+    Kind.BINARY: frozenset({"bytea"}),
+    Kind.DECIMAL: frozenset({"numeric"}),
+    Kind.DATETIME: frozenset({"timestamp with time zone", "timestamp without time zone"}),
+    Kind.DATE: frozenset({"date"}),
+    Kind.TIME: frozenset({"time without time zone"}),
+    Kind.INTERVAL: frozenset({"interval"}),
+    Kind.UUID: frozenset({"uuid"}),
+    Kind.JSON: frozenset({"jsonb", "json"}),
+}
+
+
+ENDLESS: Mapping[object, str] = {
+    datetime.max.replace(tzinfo=UTC): "infinity",
+    datetime.min.replace(tzinfo=UTC): "-infinity",
+    date.max: "infinity",
+    date.min: "-infinity",
+}
+"""As asyncpg takes the ends of Python's time."""
+
+
+def declared(type: ColumnType) -> str:
+    """The type of a column."""
+    if type.element is None:
+        return DECLARED[type.kind]
+    name, *collation = DECLARED[type.element.kind].partition(" COLLATE")
+    return f"{name}[]{''.join(collation)}"
+
+
+def cast_type(type: ColumnType) -> str:
+    """The type in casts."""
+    return CAST_TYPES[type.kind] if type.element is None else f"{CAST_TYPES[type.element.kind]}[]"
+
+
+def stores(column: Column, type: ColumnType) -> bool:
+    """Whether a column that exists can hold the values of a type."""
+    name, _, array = column.type.partition("[")
+    held = HELD[type.kind if type.element is None else type.element.kind]
+    return name.partition("(")[0] in held and bool(array) is (type.element is not None)
+
+
+def codec(type: ColumnType) -> Codec:
+    """How the values of a type travel."""
+    if issubclass(type.python, Enum):
+        return Codec(lambda member: member.value, type.python)
+    if type.element is not None:
+        return _array_codec(type.element)
+    return EXACT if type == FLOAT_IN_JSON else CODECS.get(type.kind, PLAIN)
+
+
+def _array_codec(element: ColumnType) -> Codec:
+    """Arrays travel as lists: as new ones, since they are sent after the caller has got on."""
+    decode = CODECS.get(element.kind, PLAIN).decode
+    return Codec(list, None if decode is None else lambda stored: list(map(decode, stored)), certain=True)
+
+
+def array_text(items: Iterable[object]) -> str:
+    """A list as a text that PostgreSQL reads as an array of any type.
+
+    >>> array_text([1, True, 'say "x"', 0.5])
+    '{"1","true","say \\\\"x\\\\"","0.5"}'
+    """
+    return f"{{{','.join(map(_element_text, items))}}}"
+
+
+def _element_text(item: object) -> str:
+    if item is None:
+        return "NULL"
+    written = str(item).lower() if isinstance(item, bool) else ENDLESS.get(item) or str(item)
+    escaped = written.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def json_operand(kind: Kind) -> ColumnType:
+    """The type of what is compared with a scalar in JSON; a float as the number that ``jsonb`` has for it."""
+    return FLOAT_IN_JSON if kind is Kind.FLOAT else ColumnType(kind, PYTHON_TYPES[kind])
+
+
+def exact_number(value: float) -> Decimal:
+    """A float as a decimal: exactly where it is whole and of 64 bits, else by its shortest digits.
+
+    >>> exact_number(2.0**62), exact_number(0.1)
+    (Decimal('4611686018427387904'), Decimal('0.1'))
+    """
+    if abs(value) < BEYOND_INTEGERS and value.is_integer():
+        return Decimal(int(value))
+    if isinf(value):
+        return BEYOND_FLOATS.copy_sign(Decimal(value))
+    return Decimal(repr(value))
+
+
+def _in_utc(stored: datetime) -> datetime:
+    # A column without a zone, as somebody else may have made it, holds what a session in UTC has written.
+    return stored if stored.tzinfo is UTC else stored.replace(tzinfo=UTC)
+
+
+def _plain_uuid(stored: UUID) -> UUID:
+    """The driver has a UUID of its own, which is another type."""
+    return UUID(int=stored.int)
+
+
+def _write_json(value: Any) -> str:
+    """A document as ``jsonb`` keeps it: numbers as they are written, save for exponents.
+
+    Of ``1e+16``, a float, it would make the integer of seventeen digits.
+    """
+    text = write_json(value)
+    return text if "e+" not in text else _written_out(value)
+
+
+def _written_out(value: Any) -> str:
+    """A document as JSON whose floats have no exponents."""
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key, ensure_ascii=False)}:{_written_out(item)}" for key, item in value.items())
+        return f"{{{','.join(pairs)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_written_out, value))}]"
+    if isinstance(value, float) and "e+" in repr(value):
+        return f"{exact_number(value):f}.0"
+    return json.dumps(value, ensure_ascii=False)
+
+
+PLAIN = Codec()
+EXACT = Codec(exact_number)
+FLOAT_IN_JSON = ColumnType(Kind.DECIMAL, float)
+BEYOND_INTEGERS = 2.0**63
+BEYOND_FLOATS = Decimal("1E+309")
+CODECS: Mapping[Kind, Codec] = {
+    Kind.DATETIME: Codec(None, _in_utc, certain=True),
+    Kind.UUID: Codec(None, _plain_uuid, certain=True),
+    Kind.JSON: Codec(_write_json, read_json, certain=True),  # the server lets in only what is JSON
+}
