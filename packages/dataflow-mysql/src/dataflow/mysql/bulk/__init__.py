@@ -1,0 +1,1 @@
+"""Many rows at once: a module for each way."""

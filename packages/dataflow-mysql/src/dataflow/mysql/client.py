@@ -1,0 +1,147 @@
+"""The driver with one face: asyncmy where it is installed, else aiomysql. No other module imports either.
+
+Both stem from PyMySQL and read the protocol alike. What is used of them beyond their cursors stands here and in
+:mod:`dataflow.mysql.driver`: ``query``, ``next_result`` and the result that they leave behind.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from dataflow.errors import AccessDenied, ConfigurationError, ConnectionLost
+from dataflow.mysql.options import DRIVERS, MySQLOptions
+
+__all__ = ["Client", "client"]
+
+FOUND_ROWS = 2
+"""The client's flag that an UPDATE counts the rows that it meets and not only those that it changes."""
+
+IN_CLEAR = frozenset({"dialog", "mysql_clear_password"})
+"""The ways to log in for which the drivers send the password as it is, to whoever asks."""
+
+# What is not here arrives as text or, of binary columns, as bytes; the codecs know better what it is.
+CONVERTERS: dict[int, Callable[[Any], Any]] = {
+    **dict.fromkeys((1, 2, 3, 8, 9, 13), int),
+    **dict.fromkeys((4, 5), float),
+}
+
+
+class Client(NamedTuple):
+    """A driver.
+
+    :param make: makes a connection that is not open, of keywords.
+    :param open: opens it.
+    :param transport: its transport, while it is open.
+    :param read_packet: reads a packet of the protocol.
+    :param error: the base of all its errors.
+    """
+
+    name: str
+    make: Callable[..., Any]
+    open: Callable[[Any], Awaitable[object]]
+    transport: Callable[[Any], Any]
+    read_packet: Callable[[Any], Awaitable[Any]]
+    drain: Callable[[Any], Awaitable[object]]
+    error: type[Exception]
+
+    def connection(self, options: MySQLOptions) -> Any:
+        """A connection that is not open, for whoever is on an event loop."""
+        raw = self.make(
+            host=options.host,
+            port=options.port,
+            user=options.user,
+            # The drivers would write it in Latin-1, which has not all letters.
+            password=options.password.encode().decode("latin-1"),
+            db=options.database,
+            unix_socket=options.unix_socket,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=options.connect_timeout,
+            ssl=options.tls,
+            client_flag=FOUND_ROWS,
+            conv=CONVERTERS,
+            program_name="dataflow",
+        )
+        raw.knows_the_server = options.knows_the_server
+        return raw
+
+
+@cache
+def client(name: str | None) -> Client:
+    """The driver of a name, or the fastest that is installed.
+
+    :raises ConfigurationError: where it is not.
+    """
+    missing = None
+    for candidate in DRIVERS if name is None else (name,):
+        try:
+            return _MAKERS[candidate]()
+        except ModuleNotFoundError as error:
+            missing = error
+    extra = "[asyncmy]" if name == "asyncmy" else ""
+    raise ConfigurationError(
+        f"the driver {name or DRIVERS[-1]} is not installed: pip install 'dataflow-mysql{extra}'"
+    ) from missing
+
+
+def _check_way(way: str, *, knows_the_server: bool) -> None:
+    if way in IN_CLEAR and not knows_the_server:
+        raise AccessDenied(
+            f"the server asks for the password in clear ({way}), and may be another one than it says: "
+            "set ssl_mode=verify_identity or unix_socket"
+        )
+
+
+def _asyncmy() -> Client:
+    module: Any = import_module("asyncmy.connection")
+    errors: Any = import_module("asyncmy.errors")
+
+    class Connection(module.Connection):  # type: ignore[misc]
+        """Tells the password in clear to nobody whom it does not know."""
+
+        async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
+            _check_way(plugin_name.decode("latin-1"), knows_the_server=self.knows_the_server)
+            return await super()._process_auth(plugin_name, auth_packet)
+
+    return Client(
+        "asyncmy",
+        Connection,
+        lambda raw: raw.connect(),
+        lambda raw: raw._transport,
+        lambda raw: raw.read_packet(),
+        lambda raw: raw._proto.drain(),
+        errors.MySQLError,
+    )
+
+
+def _aiomysql() -> Client:
+    module: Any = import_module("aiomysql.connection")
+    errors: Any = import_module("pymysql.err")
+    constants: Any = import_module("pymysql.constants.CLIENT")
+
+    class Connection(module.Connection):  # type: ignore[misc]
+        """Refuses to go on without TLS where it was asked for, and to tell the password in clear to anybody."""
+
+        async def _request_authentication(self) -> None:
+            if self._ssl_context is not None and not self.server_capabilities & constants.SSL:
+                raise ConnectionLost("the server offers no TLS; set ssl_mode=disabled to do without")
+            _check_way(self._server_auth_plugin, knows_the_server=self.knows_the_server)
+            await super()._request_authentication()
+
+        async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
+            _check_way(plugin_name.decode("latin-1"), knows_the_server=self.knows_the_server)
+            return await super()._process_auth(plugin_name, auth_packet)
+
+    return Client(
+        "aiomysql",
+        Connection,
+        lambda raw: raw._connect(),
+        lambda raw: None if raw._writer is None else raw._writer.transport,
+        lambda raw: raw._read_packet(),
+        lambda raw: raw._writer.drain(),
+        errors.MySQLError,
+    )
+
+
+_MAKERS: dict[str, Callable[[], Client]] = {"asyncmy": _asyncmy, "aiomysql": _aiomysql}

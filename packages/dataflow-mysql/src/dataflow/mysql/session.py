@@ -1,0 +1,57 @@
+"""What each session is set up for, whatever the server's own settings are."""
+
+from typing import Any, NamedTuple
+
+from dataflow.mysql.flavors import Flavor
+
+__all__ = ["BEGUN", "SESSION", "Settings", "has_lost_its_mode", "restored"]
+
+BEGUN = 1
+"""The flag in the server's status that a transaction has begun."""
+
+NO_BACKSLASH_ESCAPES = 512
+"""The flag that a backslash in a text is a letter like any other."""
+
+SQL_MODE = ",".join(
+    (
+        "STRICT_ALL_TABLES",
+        "ERROR_FOR_DIVISION_BY_ZERO",
+        "NO_ZERO_DATE",
+        "NO_ZERO_IN_DATE",
+        "NO_ENGINE_SUBSTITUTION",
+        "NO_AUTO_VALUE_ON_ZERO",
+        "ONLY_FULL_GROUP_BY",
+    )
+)
+MODE = f"SET SESSION sql_mode = '{SQL_MODE}'"
+SESSION = (
+    f"{MODE}, time_zone = '+00:00', max_sort_length = 8192, autocommit = 1; "
+    "SET NAMES utf8mb4 COLLATE %s; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; "
+    "SELECT @@auto_increment_increment, @@lower_case_table_names"
+)
+"""The first statements of a connection; the collation is that of the flavor."""
+
+
+class Settings(NamedTuple):
+    """What a connection learns of its server.
+
+    :param increment: the distance between two keys that the server makes.
+    :param case_matters: whether names of tables are told apart by their case.
+    """
+
+    flavor: Flavor
+    increment: int
+    case_matters: bool
+
+
+def has_lost_its_mode(raw: Any) -> bool:
+    """Whether the server says that texts are written in another way than :mod:`dataflow.mysql.literals` does.
+
+    A procedure or a hint can bring that about, where someone else wrote it.
+    """
+    return bool(raw.server_status & NO_BACKSLASH_ESCAPES)
+
+
+def restored(text: str) -> str:
+    """A statement after one that gives the session its mode again."""
+    return f"{MODE};{text}"
