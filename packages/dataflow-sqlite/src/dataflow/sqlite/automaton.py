@@ -95,7 +95,6 @@ class Automaton:
         following = self._state(reached, at_start=False)
         if self._steps_kept >= STEPS_KEPT or self._places_kept >= PLACES_KEPT:
             self._forget()
-            state.steps = {}
         self._steps_kept += 1
         state.steps[character] = following
         return following

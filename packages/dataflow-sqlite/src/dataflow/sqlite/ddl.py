@@ -7,7 +7,7 @@ from dataflow.model.field import MISSING, Index
 from dataflow.model.schema import Model, ModelField
 from dataflow.sql.literals import condition_text, literal
 from dataflow.sqlite.types import DECLARED
-from dataflow.statements import AddColumn, CreateIndex, CreateTable, Reference, SchemaChange
+from dataflow.statements import AddColumn, AddReference, CreateIndex, CreateTable, Reference, SchemaChange
 
 __all__ = ["quoted", "render"]
 
@@ -27,6 +27,10 @@ def render(dialect: Dialect, change: SchemaChange) -> str:
             return f"ALTER TABLE {quoted(model.table)} ADD COLUMN {column}"
         case CreateIndex(model, index):
             return _create_index(dialect, model, index)
+        case AddReference():
+            raise NotImplementedError(
+                "SQLite takes a foreign key with its column only, and needs no other way"
+            )
 
 
 def _create_table(dialect: Dialect, model: Model, references: Mapping[str, Reference]) -> str:

@@ -3,47 +3,38 @@
 import sqlite3
 import time
 import weakref
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
-from typing import Any, TypeVar
 from urllib.parse import quote
 
 from dataflow.abc import BatchInsert, BatchUpdate, Cursor, RawResult, Rows
 from dataflow.errors import ConnectionLost, ScopeLost
+from dataflow.execution.in_process import InProcessConnection
+from dataflow.execution.workers import Workers
 from dataflow.sqlite.bulk.multi_values import insert_rows
 from dataflow.sqlite.bulk.update_from_values import update_rows
 from dataflow.sqlite.bulk.upsert import UPDATING, upsert_rows
 from dataflow.sqlite.errors import translate
 from dataflow.sqlite.functions import register
 from dataflow.sqlite.options import SQLiteOptions
-from dataflow.sqlite.workers import Workers
 
 __all__ = ["SQLiteConnection"]
 
-T = TypeVar("T")
 STATEMENTS_KEPT = 128
 
 
-class SQLiteConnection:
+class SQLiteConnection(InProcessConnection):
     """One connection to a file, or a database in memory.
 
-    Its methods never suspend: they run SQLite in the calling thread. Only :meth:`offload` hops, once for a whole
-    coroutine, to a thread.
-
-    :param workers: the threads for that.
+    :param workers: the threads that serve event loops.
     """
 
     def __init__(self, options: SQLiteOptions, workers: Workers) -> None:
+        super().__init__(workers)
         self._options = options
         self._raw: sqlite3.Connection | None = None
-        self._workers = workers
-        self._stopping = False
         self._updates = count(1)
-        workers.enter()
-        # For a connection that nobody could return, as an interrupt tore its run apart.
-        self._lost = weakref.finalize(self, workers.leave, waiting=False)
-        self._lost.atexit = False
 
     @property
     def in_transaction(self) -> bool:
@@ -125,30 +116,16 @@ class SQLiteConnection:
         except sqlite3.Error as error:
             raise translate(error) from error
 
-    async def offload(self, work: Coroutine[Any, Any, T]) -> T:
-        try:
-            return await self._workers.run(work, self._stop, first=True)
-        finally:
-            self._stopping = False
-
-    def _stop(self) -> None:
-        self._stopping = True
-        self.interrupt()
-
     def interrupt(self) -> None:
         if self._raw is not None:
             self._raw.interrupt()
-
-    async def close(self) -> None:
-        self.abandon()
 
     def abandon(self) -> None:
         raw, self._raw = self._raw, None
         if raw is not None:
             _settle(raw)
             raw.close()
-        if self._lost.detach() is not None:
-            self._workers.leave(waiting=True)
+        self.leave()
 
     def _ready(self) -> sqlite3.Connection:
         if self._raw is None:

@@ -1,6 +1,7 @@
 """How SQLite compares: expressions for the compiler, imported when the first statement is compiled."""
 
 from collections.abc import Mapping
+from math import isinf
 
 from sqlglot import exp
 from sqlglot.expressions import Expression
@@ -11,7 +12,7 @@ from dataflow.sqlite.types import DECIMAL_KEY
 from dataflow.stages import PLACES_OF_AVERAGE, Function
 from dataflow.types import ColumnType, Kind
 
-__all__ = ["accumulated", "among", "arithmetic", "ordered"]
+__all__ = ["accumulated", "among", "arithmetic", "literal", "ordered", "row_source"]
 
 INFINITY = "9e999"
 SMALLEST_INTEGER = "-9223372036854775808"
@@ -27,6 +28,17 @@ DECIMAL_ACCUMULATORS = {
     "min": DECIMAL_MIN,
     "max": DECIMAL_MAX,
 }
+
+
+def literal(stored: object) -> Expression:
+    """A value as it is stored, within the text of a statement."""
+    if isinstance(stored, bytes):
+        return exp.HexString(this=stored.hex())
+    if isinstance(stored, str):
+        return exp.Literal.string(stored)
+    if isinstance(stored, float) and isinf(stored):
+        return exp.Var(this=INFINITY if stored > 0 else f"-{INFINITY}")
+    return exp.Var(this=repr(stored))
 
 
 def ordered(operand: Expression, kind: Kind) -> Expression:
@@ -102,3 +114,8 @@ def accumulated(function: Function, operand: Expression, kind: Kind) -> Expressi
 
 def _exact_average(operand: Expression, places: int) -> Expression:
     return exp.Anonymous(this=DECIMAL_AVG, expressions=[operand, exp.Literal.number(places)])
+
+
+def row_source(rows: Expression, name: str) -> Expression:
+    """A list of rows; its columns are called ``column1`` and so on by themselves."""
+    return exp.Values(expressions=[rows], alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True)))

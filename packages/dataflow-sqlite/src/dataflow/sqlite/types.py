@@ -6,14 +6,14 @@ its characters, save decimals: those are compared by the function :func:`decimal
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any
 from uuid import UUID
 
 from dataflow.abc import Codec, Column, Convert
+from dataflow.documents import read_json, write_json
 from dataflow.errors import InvalidValue
 from dataflow.filters.wildcards import Wildcard, tokens
 from dataflow.types import ColumnType, Kind
@@ -67,7 +67,6 @@ MICROSECOND = timedelta(microseconds=1)
 OFFSET = -len("+00:00")
 _last_encoded = [(datetime.min, "")]
 from_iso_format = datetime.fromisoformat
-read_document = json.JSONDecoder().raw_decode
 
 
 def affinity(declared: str) -> str:
@@ -195,27 +194,6 @@ def _decode_datetime(stored: str) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _decode_json(stored: str) -> Any:
-    # Our own form has no spaces around it, for which json.loads would look.
-    try:
-        document, end = read_document(stored)
-    except ValueError:
-        return json.loads(stored)
-    return document if end == len(stored) else json.loads(stored)
-
-
-def _json_encoder() -> Callable[[Any], str]:
-    """Write documents that were checked: without a circle, and no deeper than a hundred levels.
-
-    ``JSONEncoder.encode`` makes the encoder in C anew for each document, which takes longer than to use it.
-    """
-    make: Any = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
-    chunks = make(None, None, json.encoder.encode_basestring, None, ":", ",", False, False, True)
-    return lambda value: "".join(chunks(value, 0))
-
-
 CODECS: Mapping[Kind, Codec] = {
     Kind.INTEGER: Codec(),
     Kind.FLOAT: Codec(_encode_float, float),
@@ -228,5 +206,5 @@ CODECS: Mapping[Kind, Codec] = {
     Kind.TIME: Codec(time.isoformat, time.fromisoformat),
     Kind.INTERVAL: Codec(lambda value: value // MICROSECOND, lambda stored: timedelta(microseconds=stored)),
     Kind.UUID: Codec(str, UUID),
-    Kind.JSON: Codec(_json_encoder(), _decode_json),
+    Kind.JSON: Codec(write_json, read_json),
 }
