@@ -8,21 +8,17 @@ import argparse
 import inspect
 import io
 import shutil
-import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Mapping
 from textwrap import fill
 
+from copies import Copy, Refused, a_copy_of_chinook
 from shop import Track, forgiving_sale, open_shop, sale
 from tables import bold, dim, green, table
 
 from dataflow import DataFlow, LocalRuntime
 from dataflow.errors import ForeignKeyViolation, WorkflowExecutionError
 
-CHINOOK = Path(__file__).resolve().parent / "chinook" / "Chinook_Sqlite.sqlite"
 WIDTH = min(100, shutil.get_terminal_size((100, 24)).columns)
 
 LEONIE = 2
@@ -34,9 +30,23 @@ runtime = LocalRuntime()
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What DataFlow does, in three sales of a record shop.")
-    parser.add_argument("--keep", metavar="PATH", type=Path, help="keep the changed database here")
-    with a_copy_of_chinook(parser.parse_args().keep) as path, open_shop(path) as db:
-        before = schema(path)
+    parser.add_argument(
+        "--database", metavar="URL", help="work on this server of PostgreSQL, MySQL or MariaDB"
+    )
+    parser.add_argument(
+        "--keep", metavar="NAME", help="keep the changed database: its file, or its name on the server"
+    )
+    given = parser.parse_args()
+    try:
+        with a_copy_of_chinook(given.database, given.keep) as copy:
+            tell(copy)
+    except Refused as refusal:
+        raise SystemExit(f"demo: {refusal}") from None
+
+
+def tell(copy: Copy) -> None:
+    with open_shop(copy.url) as db:
+        before = copy.schema()
         headline("DataFlow, in three sales of a record shop")
         say(
             "Chinook is the database of a record shop, with tables that somebody else made. The classes of "
@@ -44,14 +54,14 @@ def main() -> None:
             "of the one below, TrackReadNode, TrackListNode and so on. They work on a copy of the shop."
         )
         show(inspect.getsource(Track))
-        sell(db, path)
-        fail_half_way(db, path)
-        recover(db, path)
+        sell(db, copy)
+        fail_half_way(db, copy)
+        recover(db, copy)
         print()
-        confirm("three sales later the schema is what it was, to the letter", schema(path) == before)
+        confirm("three sales later the schema is what it was, to the letter", copy.schema() == before)
 
 
-def sell(db: DataFlow, path: Path) -> None:
+def sell(db: DataFlow, copy: Copy) -> None:
     headline("1. A sale is one graph, and its run is one transaction")
     say(
         "Leonie Köhler buys three tracks. The workflow reads her and them, writes an invoice and its lines, "
@@ -74,24 +84,27 @@ def sell(db: DataFlow, path: Path) -> None:
     print()
     confirm(f"the total is {bill['total']}, exact to the cent", str(bill["total"]) == "3.97")
     confirm("the new invoice is the first of her list", results["history"]["records"][0] == bill["record"])
-    confirm("sqlite3 sees three lines and that total", stored(path, bill["invoice_id"]) == (3, 3.97))
+    confirm(
+        "the driver by itself sees three lines and that total",
+        stored(copy, bill["invoice_id"]) == (3, "3.97"),
+    )
     print(dim(f"  {len(results)} nodes in {1000 * results['execution_time']:.1f} ms"))
 
 
-def fail_half_way(db: DataFlow, path: Path) -> None:
+def fail_half_way(db: DataFlow, copy: Copy) -> None:
     headline("2. What fails half-way leaves nothing behind")
     say(
         f"The next sale comes with a bonus track, but somebody mistyped its number: there is no track "
         f"{NO_SUCH_TRACK}. When the database refuses the lines, the invoice has been written."
     )
-    before = counts(path)
+    before = counts(copy)
     try:
         runtime.execute(sale(db, LEONIE, TRACKS, bonus=NO_SUCH_TRACK).build())
     except WorkflowExecutionError as error:
         failure = error
     else:
         raise SystemExit("✗ the sale of a track that does not exist went through")
-    after = counts(path)
+    after = counts(copy)
 
     say(f"{type(failure).__name__}: {failure}")
     print()
@@ -104,7 +117,7 @@ def fail_half_way(db: DataFlow, path: Path) -> None:
     confirm("the message holds no value, so it may be logged", str(NO_SUCH_TRACK) not in str(failure))
 
 
-def recover(db: DataFlow, path: Path) -> None:
+def recover(db: DataFlow, copy: Copy) -> None:
     headline("3. A failure can have an edge of its own")
     say(
         "The same sale with the same mistake, but now the graph has a way out: \"status == 'failed'\" leads "
@@ -120,7 +133,7 @@ def recover(db: DataFlow, path: Path) -> None:
     say(results["apology"]["result"])
     print()
     invoice = results["bill"]["invoice_id"]
-    confirm(f"invoice {invoice} has its three lines and its total", stored(path, invoice) == (3, 3.97))
+    confirm("the invoice has its three lines and its total", stored(copy, invoice) == (3, "3.97"))
     confirm("the failure is in the results", results["lines"]["error_type"] == "ForeignKeyViolation")
     print(dim(f"  {len(results)} nodes in {1000 * results['execution_time']:.1f} ms"))
 
@@ -128,36 +141,15 @@ def recover(db: DataFlow, path: Path) -> None:
 # ------------------------------------------------------------------------------ what is seen from outside
 
 
-@contextmanager
-def a_copy_of_chinook(keep: Path | None) -> Iterator[Path]:
-    """Copy the database to where it may be changed; without a place to keep it, it is gone at the end."""
-    if keep is None:
-        with TemporaryDirectory(prefix="dataflow-demo-") as folder:
-            yield Path(shutil.copyfile(CHINOOK, Path(folder) / "shop.sqlite"))
-    elif keep.exists():
-        raise SystemExit(f"demo: {keep} exists; name a file that does not, or delete it")
-    else:
-        yield Path(shutil.copyfile(CHINOOK, keep.resolve()))
+def counts(copy: Copy) -> dict[str, int]:
+    return {name: copy.ask(f'SELECT count(*) FROM "{name}"')[0][0] for name in ("Invoice", "InvoiceLine")}
 
 
-def ask(path: Path, sql: str, *values: object) -> list[tuple[str | int | float, ...]]:
-    """Ask Python's own sqlite3, which knows nothing of DataFlow."""
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(sql, values).fetchall()
-
-
-def schema(path: Path) -> list[tuple[str | int | float, ...]]:
-    return ask(path, "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid")
-
-
-def counts(path: Path) -> dict[str, int]:
-    return {name: int(ask(path, f"SELECT count(*) FROM {name}")[0][0]) for name in ("Invoice", "InvoiceLine")}
-
-
-def stored(path: Path, invoice: int) -> tuple[str | int | float, ...]:
+def stored(copy: Copy, invoice: int) -> tuple[int, str]:
     """How many lines an invoice has, and its total."""
-    lines = "SELECT count(*) FROM InvoiceLine WHERE InvoiceLine.InvoiceId = Invoice.InvoiceId"
-    return ask(path, f"SELECT ({lines}), Total FROM Invoice WHERE InvoiceId = ?", invoice)[0]
+    lines = copy.ask(f'SELECT count(*) FROM "InvoiceLine" WHERE "InvoiceId" = {invoice:d}')
+    total = copy.ask(f'SELECT "Total" FROM "Invoice" WHERE "InvoiceId" = {invoice:d}')
+    return lines[0][0], f"{total[0][0]:.2f}"
 
 
 # ------------------------------------------------------------------------------------------------ telling

@@ -7,9 +7,7 @@ takes them as they are: nothing is created, nothing is added. The models name th
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from dataflow import DataFlow, Field, WorkflowBuilder, node, utcnow
 
@@ -50,9 +48,9 @@ class InvoiceLine:
     __dataflow__ = {"table": "InvoiceLine"}
 
 
-def open_shop(path: Path) -> DataFlow:
+def open_shop(url: str) -> DataFlow:
     """Open a Chinook database; its schema stays as it is."""
-    db = DataFlow(f"sqlite:///{quote(str(path))}", existing_schema_mode=True)
+    db = DataFlow(url, existing_schema_mode=True)
     for model in (Customer, Track, Invoice, InvoiceLine):
         db.model(model)
     return db

@@ -1,0 +1,1 @@
+"""Ways to write many rows, a module each."""
