@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.entries import DATABASES
+from benchmarks.databases.contract import StoreOptions
+from benchmarks.entries import Database, Entry
 from benchmarks.footprint import Footprint, measure_footprints
 from benchmarks.goals import goals
 from benchmarks.layers import layers_of_a_read
+from benchmarks.lineup import DATABASES
 from benchmarks.measure import Effort, compare_answers, measure, seated
 from benchmarks.outcome import Outcome, load, surroundings
 from benchmarks.plot import svg
@@ -22,6 +24,7 @@ __all__ = ["main"]
 
 FOOTPRINT, STARTUP, LAYERS = "footprint", "startup", "layers"
 EXTRAS = (FOOTPRINT, STARTUP, LAYERS)
+NAMES = (*(workload.name for workload in WORKLOADS), *EXTRAS)
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -45,7 +48,7 @@ class Pace:
     with_sizes: bool = True
 
 
-FULL = Pace(Effort(8.0, least=5, bulk_rounds=3), "")
+FULL = Pace(Effort(4.0, least=5, bulk_rounds=3), "")
 QUICK = Pace(
     Effort(0.8, least=3, bulk_rounds=1, share=0.2, bulk_share=0.05),
     "quick: few and smaller batches, in bulk one round with a twentieth of the rows; left out are "
@@ -68,14 +71,15 @@ TRIAL = Pace(
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     pace = TRIAL if options.trial else QUICK if options.quick else FULL
-    workloads, extras = _chosen(options.only, pace)
     database = DATABASES[options.database]
+    workloads, extras = _chosen(options.only, pace, database)
+    store_options = StoreOptions(options.synchronous, options.url)
     load_before = load()
     startup = layers = None
     footprints: Sequence[Footprint] = ()
     if FOOTPRINT in extras:
         _say(FOOTPRINT)
-        footprints = measure_footprints(pace.starts, pace.bulk_rows, pace.with_sizes, options.synchronous)
+        footprints = measure_footprints(pace.starts, pace.bulk_rows, pace.with_sizes, store_options)
     if STARTUP in extras:
         _say(STARTUP)
         startup = measure_startup(pace.starts)
@@ -83,20 +87,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(LAYERS)
         layers = layers_of_a_read(pace.sampled)
     entries = [entry for entry in database.entries if entry.is_installed()]
-    with seated(database, options.synchronous, entries if workloads else ()) as (seats, described):
+    with seated(database, store_options, entries if workloads else ()) as (seats, described):
         _say("checking that all contestants give the same answers")
         compare_answers(seats, workloads)
         measured = measure(seats, workloads, pace.effort, _say)
-    missing = sorted({entry.package for entry in database.entries if not entry.is_installed()})
     outcome = Outcome(
-        surroundings(described, entries, load_before),
+        surroundings(database.package, described, entries, load_before),
         entries,
         measured,
         startup,
         footprints,
         layers or {},
-        goals(entries, measured, footprints),
-        [*filter(None, [pace.said]), *filter(None, [_not_installed(missing)])],
+        goals(database, measured, footprints),
+        [*filter(None, [pace.said]), *filter(None, [_not_installed(database.entries)])],
     )
     _say("")
     print(text(outcome), end="")
@@ -121,10 +124,14 @@ def _parser() -> argparse.ArgumentParser:
         help="SQLite's setting, for all contestants; with full, a commit waits for the disk",
     )
     parser.add_argument(
+        "--url",
+        help="a server of PostgreSQL or MySQL; else one is started for the run",
+    )
+    parser.add_argument(
         "--only",
         action="append",
         metavar="NAME",
-        help=f"only what has this in its name; may be repeated: {', '.join(_names())}",
+        help=f"only what has this in its name; may be repeated: {', '.join(NAMES)}",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, every batch too")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a picture, as SVG")
@@ -137,23 +144,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _names() -> Sequence[str]:
-    return [*(workload.name for workload in WORKLOADS), *EXTRAS]
+def _names(database: Database) -> Sequence[str]:
+    return [name for name in NAMES if name not in EXTRAS or name in database.extras]
 
 
-def _chosen(only: Sequence[str] | None, pace: Pace) -> tuple[Sequence[Workload], Sequence[str]]:
+def _chosen(
+    only: Sequence[str] | None, pace: Pace, database: Database
+) -> tuple[Sequence[Workload], Sequence[str]]:
     """What is measured; what is asked for by name is not skipped."""
+    there = _names(database)
     names = [
-        name
-        for name in _names()
-        if (any(word in name for word in only) if only else name not in pace.skipped)
+        name for name in there if (any(word in name for word in only) if only else name not in pace.skipped)
     ]
     if not names:
-        raise SystemExit(f"./dev bench: --only matches nothing; there are {', '.join(_names())}")
+        raise SystemExit(f"./dev bench: --only matches nothing; there are {', '.join(there)}")
     return [workload for workload in WORKLOADS if workload.name in names], names
 
 
-def _not_installed(packages: Sequence[str]) -> str:
+def _not_installed(entries: Sequence[Entry]) -> str:
+    packages = sorted({one.name for entry in entries for one in entry.needs if not one.is_installed})
     if not packages:
         return ""
     return f"not installed, so not compared: {', '.join(packages)}; ./dev bench installs them by itself"

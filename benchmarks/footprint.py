@@ -19,9 +19,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from benchmarks.entries import DATABASES, Entry
+from benchmarks.databases.contract import ClosableStore, StoreOptions
+from benchmarks.entries import Entry
+from benchmarks.lineup.sqlite import SQLITE
 from benchmarks.memory import peak
-from benchmarks.seats import ClosableStore
 from benchmarks.subject import SEEDED, row
 
 __all__ = ["LIBRARIES", "OURS", "Footprint", "Library", "measure_footprints", "size_on_disk"]
@@ -95,7 +96,7 @@ class Footprint:
 
 
 def measure_footprints(
-    times: int, bulk_rows: int | None, with_sizes: bool, synchronous: str
+    times: int, bulk_rows: int | None, with_sizes: bool, options: StoreOptions
 ) -> Sequence[Footprint]:
     """Measure all libraries that are installed here.
 
@@ -113,7 +114,7 @@ def measure_footprints(
             if number:
                 imports[one.title].append(milliseconds)
                 memory[one.title] = peak_of_it - bare
-    added = {} if bulk_rows is None else _added_by_bulk(there, bulk_rows, synchronous)
+    added = {} if bulk_rows is None else _added_by_bulk(there, bulk_rows, options)
     return [
         Footprint(
             one.title,
@@ -196,10 +197,10 @@ def _bytecode(file: Path) -> int:
 # ------------------------------------------------------------------------------------------------ memory
 
 
-def _added_by_bulk(libraries: Sequence[Library], rows: int, synchronous: str) -> dict[str, float]:
-    entries = {entry.name: entry for entry in DATABASES["sqlite"].entries}
+def _added_by_bulk(libraries: Sequence[Library], rows: int, options: StoreOptions) -> dict[str, float]:
+    entries = {entry.name: entry for entry in SQLITE.entries}
     with TemporaryDirectory(prefix="dataflow-bench-") as folder:
-        stores = resolve_name(DATABASES["sqlite"].stores)(Path(folder), synchronous)
+        stores = resolve_name(SQLITE.stores)(Path(folder), options)
         found = {
             one.title: _added_by(entries[one.contestant], one.imports, stores.new(one.contestant), rows)
             for one in libraries

@@ -15,6 +15,7 @@ from types import FrameType
 
 import dataflow.config
 from benchmarks.contestants.dataflow import RuntimeDataFlow
+from benchmarks.databases.contract import StoreOptions
 from benchmarks.databases.sqlite import SQLiteStores
 from benchmarks.subject import SEEDED
 
@@ -41,7 +42,7 @@ def layers_of_a_read(seconds: float) -> Mapping[str, float]:
     if not hasattr(signal, "setitimer"):
         return {}
     with TemporaryDirectory(prefix="dataflow-bench-") as folder:
-        store = SQLiteStores(Path(folder), "normal").new("layers")()
+        store = SQLiteStores(Path(folder), StoreOptions()).new("layers")()
         contestant = RuntimeDataFlow(store)
         try:
             seen = _sampled(contestant, seconds)

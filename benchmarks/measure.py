@@ -10,24 +10,15 @@ from pkgutil import resolve_name
 from random import Random
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from benchmarks.entries import BESIDE_A_LOOP, Database, Entry, Group
-from benchmarks.seats import ClosableStore, Seat
+from benchmarks.databases.contract import StoreOptions, Stores
+from benchmarks.entries import Database, Entry, Group
+from benchmarks.seats import Seat
 from benchmarks.subject import STAMPS
 from benchmarks.workloads import WORKLOADS, Workload
 
 __all__ = ["Effort", "Measured", "Spread", "compare_answers", "measure", "seated", "spread"]
-
-
-class Stores(Protocol):
-    def new(self, name: str) -> Callable[[], ClosableStore]:
-        """What makes a store of its own for a contestant, in the process of that contestant."""
-        ...
-
-    def describe(self) -> Mapping[str, str]:
-        """Version and settings, by name."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +27,7 @@ class Effort:
 
     :param seconds: for each workload; rounds go on until it is over.
     :param least: so many rounds at least.
-    :param bulk_rounds: so many rounds of what is done in bulk.
+    :param bulk_rounds: so many rounds of what is done in bulk, or two where these take longer than ``bulk_seconds``.
     :param share: of a full batch, in operations and in rows.
     :param bulk_share: the same for what is done in bulk.
     """
@@ -46,6 +37,13 @@ class Effort:
     bulk_rounds: int
     share: float = 1.0
     bulk_share: float = 1.0
+    bulk_seconds: float = 30.0
+
+    def goes_on(self, workload: Workload, rounds: int, spent: float) -> bool:
+        """Whether there is to be another round after so many, and so many seconds."""
+        if not workload.bulk:
+            return rounds < self.least or spent < self.seconds
+        return rounds < min(2, self.bulk_rounds) or (rounds < self.bulk_rounds and spent < self.bulk_seconds)
 
 
 class Spread(NamedTuple):
@@ -106,11 +104,11 @@ def spread(values: Sequence[float]) -> Spread:
 
 @contextmanager
 def seated(
-    database: Database, synchronous: str, entries: Sequence[Entry]
+    database: Database, options: StoreOptions, entries: Sequence[Entry]
 ) -> Iterator[tuple[Sequence[Seat], Mapping[str, str]]]:
     """Contestants in their processes, and what there is to say of the database."""
     with TemporaryDirectory(prefix="dataflow-bench-") as folder, ExitStack() as opened:
-        stores: Stores = resolve_name(database.stores)(Path(folder), synchronous)
+        stores: Stores = opened.enter_context(resolve_name(database.stores)(Path(folder), options))
         seats: list[Seat] = []
         for entry in entries:
             seat = Seat(entry, stores.new(entry.name))
@@ -164,11 +162,7 @@ def _rounds(workload: Workload, seats: Sequence[Seat], effort: Effort) -> Measur
         seat.batch(workload, share * 0.02 if workload.bulk else share, 0)
     began = perf_counter()
     number = 0
-    while (
-        number < effort.bulk_rounds
-        if workload.bulk
-        else number < effort.least or perf_counter() - began < effort.seconds
-    ):
+    while effort.goes_on(workload, number, perf_counter() - began):
         number += 1
         for seat in Random(number).sample(seats, len(seats)):
             seconds[seat.entry.name].append(seat.batch(workload, share, number))
@@ -178,7 +172,7 @@ def _rounds(workload: Workload, seats: Sequence[Seat], effort: Effort) -> Measur
 def _takers(workload: Workload, seats: Sequence[Seat]) -> Sequence[Seat]:
     """Those who measure it: with many tasks, only who is on an event loop."""
     able = [seat for seat in seats if workload.operation in seat.operations]
-    return able if workload.tasks == 1 else [seat for seat in able if seat.entry.group is BESIDE_A_LOOP]
+    return able if workload.tasks == 1 else [seat for seat in able if seat.entry.group.on_loop]
 
 
 def _without_moments(answer: Any) -> Any:

@@ -77,7 +77,7 @@ def load() -> float | None:
 
 
 def surroundings(
-    database: Mapping[str, str], entries: Sequence[Entry], load_before: float | None
+    package: str, described: Mapping[str, str], entries: Sequence[Entry], load_before: float | None
 ) -> Mapping[str, str]:
     """The machine in general words, and the versions."""
     cores = os.cpu_count() or 1
@@ -88,7 +88,10 @@ def surroundings(
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "machine": f"{cores} cores, {platform.machine()}, {sys.platform}",
         "load before it began": busy,
-        "dataflow-core": version("dataflow-core"),
-        **{entry.package: version(entry.package) for entry in entries if entry.is_rival},
-        **database,
+        **{name: version(name) for name in ("dataflow-core", package, *_needed(entries))},
+        **described,
     }
+
+
+def _needed(entries: Sequence[Entry]) -> Sequence[str]:
+    return list(dict.fromkeys(package.name for entry in entries for package in entry.needs))

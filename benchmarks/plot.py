@@ -46,9 +46,18 @@ MARKS = {
     "sqlite3, executemany": Mark(FAINT, STROKE),
     "sqlite3, run_in_executor, executemany": Mark(FAINT, STROKE),
     "sqlite3, thread and queue": Mark(FAINT, STROKE, hollow=True),
+    "asyncpg, one connection": Mark(FAINT, STROKE),
+    "asyncpg, its own pool": Mark(FAINT, DIAMOND),
+    "asyncpg, other ways": Mark(FAINT, STROKE, hollow=True),
+    "asyncmy, one connection": Mark(FAINT, STROKE),
+    "aiomysql, pooled": Mark(FAINT, DIAMOND),
+    "aiomysql, LOAD DATA": Mark(FAINT, STROKE, hollow=True),
+    "DataFlow on aiomysql": Mark("#1257d6", DIAMOND, hollow=True),
     "SQLAlchemy Core": Mark("#d1490c", SQUARE),
     "SQLAlchemy ORM": Mark("#d1490c", SQUARE, hollow=True),
+    "SQLAlchemy ORM, row by row": Mark("#d1490c", DOWN, hollow=True),
     "Django": Mark("#0b7a52", UP),
+    "Django, row by row": Mark("#0b7a52", DOWN, hollow=True),
     "Peewee": Mark("#b98900", DOWN),
     "Tortoise ORM": Mark("#8a3ea8", DIAMOND),
     "Piccolo": Mark("#c2417f", UP),
@@ -103,7 +112,7 @@ def _block(outcome: Outcome, group: Group, top: float) -> tuple[Sequence[str], f
         _text(
             24,
             top + 33,
-            "How many times as long as sqlite3 used by hand, in bulk in the faster of its ways; less is better",
+            "How many times as long as the bare driver by hand, in bulk in the fastest of its ways; less is better",
             colour=FAINT,
         ),
     ]
@@ -144,7 +153,7 @@ def _grid(scale: Scale, top: float, bottom: float) -> Iterator[str]:
             f'<line x1="{x:.1f}" y1="{top:.1f}" x2="{x:.1f}" y2="{bottom:.1f}" stroke="{INK if driver else "#dfe4ea"}"'
             f' stroke-width="{1.4 if driver else 1}"/>'
         )
-        label = "sqlite3" if driver else f"{tick:g} x"
+        label = "driver" if driver else f"{tick:g} x"
         yield _text(x, bottom + 17, label, anchor="middle", colour=INK if driver else FAINT)
 
 

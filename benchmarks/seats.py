@@ -12,20 +12,16 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pkgutil import resolve_name
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from benchmarks.contestants.contract import Contestant
+from benchmarks.databases.contract import ClosableStore
 from benchmarks.entries import Entry
-from benchmarks.workloads import WORKLOADS, Store, Workload
+from benchmarks.workloads import WORKLOADS, Workload
 
-__all__ = ["ClosableStore", "ContestantFailed", "Seat"]
+__all__ = ["ContestantFailed", "Seat"]
 
 BY_NAME: Mapping[str, Workload] = {workload.name: workload for workload in WORKLOADS}
-
-
-class ClosableStore(Store, Protocol):
-    def close(self) -> None:
-        """Let go of the database."""
 
 
 class ContestantFailed(Exception):
@@ -59,8 +55,9 @@ class Seat:
         :param share: of a full batch, in operations and in rows.
         :param number: of the round; equal numbers make equal inputs.
         """
-        seconds: float = self._ask("batch", workload.name, share, number)
-        return seconds
+        of_rows = self.entry.share if workload.bulk else 1.0
+        seconds: float = self._ask("batch", workload.name, share * of_rows, number)
+        return seconds / of_rows
 
     def answer(self, workload: Workload, most: int) -> tuple[Any, Any]:
         """Do the operation once, about so many rows at most: what was answered, and what changed in the table."""

@@ -1,17 +1,26 @@
 """DataFlow: through its runtimes, and by direct calls."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from benchmarks.contestants.contract import Contestant, InThread, OnLoop, Operation
-from benchmarks.databases.sqlite import SQLiteStore
+from benchmarks.databases.addresses import CONNECTIONS
+from benchmarks.databases.contract import ClosableStore
 from benchmarks.subject import SEEDED, Row, rows
 from dataflow import AsyncLocalRuntime, DataFlow, Field, LocalRuntime, Workflow, WorkflowBuilder
 from dataflow.nodes.listing import CONTROLS
 
-__all__ = ["AsyncRuntimeDataFlow", "AwaitedDataFlow", "CalledDataFlow", "RuntimeDataFlow", "define", "make"]
+__all__ = [
+    "AiomysqlDataFlow",
+    "AsyncRuntimeDataFlow",
+    "AwaitedDataFlow",
+    "CalledDataFlow",
+    "RuntimeDataFlow",
+    "define",
+    "make",
+]
 
 Inputs = dict[str, dict[str, Any]]
 Plan = tuple[Workflow, Callable[[Any], Inputs]]
@@ -67,17 +76,24 @@ def define(db: DataFlow) -> None:
         updated_at: datetime
 
 
-def make(path: Path) -> None:
-    """Make the file with the table and its first rows, of which everybody has a copy."""
-    with DataFlow(f"sqlite:///{path.as_posix()}") as db:
-        define(db)
-        db.run_sync(db.nodes.AccountBulkCreateNode(data=rows(1, SEEDED)))
+def make(url: str) -> None:
+    """Make the table and its first rows, of which everybody has a copy."""
+
+    async def made() -> None:
+        async with DataFlow(url) as db:
+            define(db)
+            await db.nodes.AccountBulkCreateNode(data=rows(1, SEEDED))
+
+    asyncio.run(made())
 
 
 class _DataFlow(Contestant):
-    def __init__(self, store: SQLiteStore) -> None:
+    said_by_the_url = ""
+
+    def __init__(self, store: ClosableStore) -> None:
         super().__init__()
-        self.db = DataFlow(store.url)
+        pool = {} if store.database == "sqlite" else {"pool_size": CONNECTIONS, "pool_max_overflow": 0}
+        self.db = DataFlow(f"{store.url}{self.said_by_the_url}", **pool)
         define(self.db)
         self.takes_a_generator = self._has("upsert")
 
@@ -132,7 +148,7 @@ class _DataFlow(Contestant):
 class RuntimeDataFlow(_DataFlow, InThread):
     """Through ``LocalRuntime``."""
 
-    def __init__(self, store: SQLiteStore) -> None:
+    def __init__(self, store: ClosableStore) -> None:
         super().__init__(store)
         self._operations = {name: _executed(*plan) for name, plan in self.plans().items()}
 
@@ -162,7 +178,7 @@ class CalledDataFlow(_DataFlow, InThread):
 class AsyncRuntimeDataFlow(_DataFlow, OnLoop):
     """Through ``AsyncLocalRuntime``."""
 
-    def __init__(self, store: SQLiteStore) -> None:
+    def __init__(self, store: ClosableStore) -> None:
         super().__init__(store)
         self._operations = {name: _awaited(*plan) for name, plan in self.plans().items()}
 
@@ -171,6 +187,12 @@ class AsyncRuntimeDataFlow(_DataFlow, OnLoop):
 
     async def finish(self) -> None:
         await self.db.close()
+
+
+class AiomysqlDataFlow(AsyncRuntimeDataFlow):
+    """The same on the driver that needs no compiler."""
+
+    said_by_the_url = "?driver=aiomysql"
 
 
 class AwaitedDataFlow(_DataFlow, OnLoop):

@@ -1,39 +1,26 @@
 """Django: rows by ``values()``, ``update()`` and ``delete()`` of querysets, ``bulk_create`` in batches."""
 
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportMissingModuleSource=false
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import django
 from django.conf import settings
 
 from benchmarks.contestants.contract import InThread, Operation, chunks
-from benchmarks.databases.sqlite import SQLiteStore
 from benchmarks.subject import Row
 
-__all__ = ["Django"]
+__all__ = ["Django", "EachDjango"]
 
 ROWS_AT_ONCE = 10_000
 
 
 class Django(InThread):
-    def __init__(self, store: SQLiteStore) -> None:
-        pragmas = ("foreign_keys = ON", "journal_mode = WAL", f"synchronous = {store.synchronous}")
+    def __init__(self, store: Any) -> None:
         settings.configure(
-            DATABASES={
-                "default": {
-                    "ENGINE": "django.db.backends.sqlite3",
-                    "NAME": store.path,
-                    "OPTIONS": {
-                        "transaction_mode": "IMMEDIATE",
-                        "init_command": "; ".join(f"PRAGMA {pragma}" for pragma in pragmas),
-                    },
-                }
-            },
-            USE_TZ=True,
-            TIME_ZONE="UTC",
+            DATABASES={"default": {**_connection(store), "CONN_MAX_AGE": None}}, USE_TZ=True, TIME_ZONE="UTC"
         )
         django.setup()
         # Models can only be defined once the settings are there.
@@ -41,10 +28,10 @@ class Django(InThread):
         from django.db.models import Count, F, Sum
 
         class Account(models.Model):
-            id = models.AutoField(primary_key=True)
+            id = models.BigAutoField(primary_key=True)
             name = models.TextField()
             email = models.TextField(unique=True)
-            age = models.IntegerField()
+            age = models.BigIntegerField()
             balance = models.FloatField()
             active = models.BooleanField()
             meta = models.JSONField()
@@ -63,6 +50,13 @@ class Django(InThread):
             self._accounts.values("age").annotate(n=Count("id"), total=Sum("balance")).order_by("age")
         )
         self._older = F("age") + 1
+        # MySQL takes any unique key that is violated.
+        by_email = connection.features.supports_update_conflicts_with_target
+        self._conflict: dict[str, Any] = {
+            "update_conflicts": True,
+            "unique_fields": ["email"] if by_email else None,
+            "update_fields": ["name", "age", "balance", "active", "meta", "updated_at"],
+        }
 
     def operations(self) -> Mapping[str, Operation]:
         return {
@@ -125,20 +119,69 @@ class Django(InThread):
         count = 0
         with self._atomic():
             for some in chunks(rows, ROWS_AT_ONCE):
-                written = self._accounts.bulk_create(
-                    [self._model(**row) for row in some],
-                    update_conflicts=True,
-                    unique_fields=["email"],
-                    update_fields=["name", "age", "balance", "active", "meta", "updated_at"],
+                count += len(
+                    self._accounts.bulk_create([self._model(**row) for row in some], **self._conflict)
                 )
-                count += len(written)
         return count
 
     def _bulk_update(self, changes: Iterable[Row]) -> int:
         now = _now()
         accounts = [self._model(**change, updated_at=now) for change in changes]
-        changed: int = self._accounts.bulk_update(accounts, ["balance", "updated_at"])
+        # A statement for all of them would take PostgreSQL minutes: it looks at each case for each row.
+        changed: int = self._accounts.bulk_update(accounts, ["balance", "updated_at"], batch_size=500)
         return changed
+
+
+class EachDjango(Django):
+    """As it is often used: a statement for each row, in one transaction."""
+
+    def operations(self) -> Mapping[str, Operation]:
+        accounts = self._accounts
+        return {
+            "bulk_create": lambda rows: self._each(rows, lambda row: accounts.create(**row)),
+            "upsert": lambda rows: self._each(
+                rows, lambda row: accounts.update_or_create(email=row["email"], defaults=row)
+            ),
+            "bulk_update": lambda changes: self._each(changes, self._save),
+            "delete_ids": lambda ids: self._each(ids, lambda id: accounts.get(id=id).delete()),
+        }
+
+    def _each(self, items: Iterable[Any], work: Callable[[Any], Any]) -> int:
+        count = 0
+        with self._atomic():
+            for item in items:
+                work(item)
+                count += 1
+        return count
+
+    def _save(self, change: Row) -> None:
+        account = self._accounts.get(id=change["id"])
+        account.balance = change["balance"]
+        account.save()
+
+
+def _connection(store: Any) -> Row:
+    if store.database == "sqlite":
+        pragmas = ("foreign_keys = ON", "journal_mode = WAL", f"synchronous = {store.synchronous}")
+        options = {
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "; ".join(f"PRAGMA {pragma}" for pragma in pragmas),
+        }
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": store.path, "OPTIONS": options}
+    if store.database == "mysql":
+        import pymysql
+
+        pymysql.install_as_MySQLdb()
+    return {
+        "ENGINE": {"postgres": "django.db.backends.postgresql", "mysql": "django.db.backends.mysql"}[
+            store.database
+        ],
+        "HOST": store.address.host,
+        "PORT": store.address.port,
+        "USER": store.address.user,
+        "PASSWORD": store.address.password,
+        "NAME": store.address.database,
+    }
 
 
 def _now() -> Any:

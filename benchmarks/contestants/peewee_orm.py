@@ -2,14 +2,15 @@
 
 # pyright: reportMissingImports=false, reportMissingModuleSource=false, reportAttributeAccessIssue=false
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import peewee
 
 from benchmarks.contestants.contract import InThread, Operation, chunks
-from benchmarks.databases.sqlite import SQLiteStore
 from benchmarks.subject import Row
 
 __all__ = ["Peewee"]
@@ -19,20 +20,40 @@ CHANGES_AT_ONCE = 100
 
 
 class Moment(peewee.DateTimeField):
-    """A time with its zone: UTC in the database."""
+    """A time with its zone: UTC in a database that has no zones, which gives it back as a text or without one."""
 
     def db_value(self, value: Any) -> Any:
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
 
     def python_value(self, value: Any) -> Any:
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return moment.replace(tzinfo=UTC)
+
+
+class ZonedMoment(peewee.DateTimeField):
+    """A time in a database that has zones."""
+
+    field_type = "TIMESTAMPTZ"
+
+    def python_value(self, value: Any) -> Any:
+        return value
+
+
+class Document(peewee.TextField):
+    """JSON for MySQL and MariaDB: what Peewee has for it is a syntax error to MariaDB."""
+
+    def db_value(self, value: Any) -> Any:
+        return json.dumps(value)
+
+    def python_value(self, value: Any) -> Any:
+        return json.loads(value)
 
 
 class Account(peewee.Model):
-    id = peewee.AutoField()
+    id = peewee.BigAutoField()
     name = peewee.TextField()
     email = peewee.TextField(unique=True)
-    age = peewee.IntegerField()
+    age = peewee.BigIntegerField()
     balance = peewee.DoubleField()
     active = peewee.BooleanField()
     meta = peewee.JSONField()
@@ -43,10 +64,19 @@ class Account(peewee.Model):
         table_name = "accounts"
 
 
+FITTING: Mapping[str, Mapping[str, type[peewee.Field]]] = {
+    "postgres": {"created_at": ZonedMoment, "updated_at": ZonedMoment},
+    "mysql": {"meta": Document},
+}
+
+
 class Peewee(InThread):
-    def __init__(self, store: SQLiteStore) -> None:
-        settings = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": store.synchronous}
-        self._db = peewee.SqliteDatabase(store.path, pragmas=settings)
+    def __init__(self, store: Any) -> None:
+        self._db = _database(store)
+        self._returns = self._db.returning_clause
+        self._atomic = partial(self._db.atomic, *["IMMEDIATE"] if store.database == "sqlite" else [])
+        for name, field in FITTING.get(store.database, {}).items():
+            Account._meta.add_field(name, field())
         self._db.bind([Account])
         self._db.connect()
 
@@ -79,11 +109,18 @@ class Peewee(InThread):
     def _create(self, row: Row) -> Row:
         now = _now()
         given = {**row, "created_at": now, "updated_at": now}
+        if not self._returns:
+            with self._atomic():
+                return self._read(Account.insert(given).execute())
         return next(iter(Account.insert(given).returning(Account).dicts().execute()))
 
     def _update(self, change: tuple[int, float]) -> Row:
         id, balance = change
         query = Account.update(balance=balance, updated_at=_now()).where(Account.id == id)
+        if not self._returns:
+            with self._atomic():
+                query.execute()
+                return self._read(id)
         return next(iter(query.returning(Account).dicts().execute()))
 
     def _list(self, page: tuple[int, int]) -> list[Row]:
@@ -92,7 +129,7 @@ class Peewee(InThread):
 
     def _transfer(self, accounts: tuple[int, int, Row]) -> list[Row]:
         first, second, row = accounts
-        with self._db.atomic("IMMEDIATE"):
+        with self._atomic():
             before = [self._read(first), self._read(second)]
             return [*before, self._update((first, 1.0)), self._update((second, 2.0)), self._create(row)]
 
@@ -118,7 +155,8 @@ class Peewee(InThread):
             Account.meta,
             Account.updated_at,
         ]
-        return Account.insert_many(rows).on_conflict(conflict_target=[Account.email], preserve=changed)
+        target = {} if isinstance(self._db, peewee.MySQLDatabase) else {"conflict_target": [Account.email]}
+        return Account.insert_many(rows).on_conflict(preserve=changed, **target)
 
     def _bulk_update(self, changes: Iterable[Row]) -> int:
         now = _now()
@@ -136,6 +174,14 @@ class Peewee(InThread):
             peewee.fn.SUM(Account.balance).alias("total"),
         )
         return list(Account.select(*columns).group_by(Account.age).order_by(Account.age).dicts())
+
+
+def _database(store: Any) -> Any:
+    if store.database == "sqlite":
+        settings = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": store.synchronous}
+        return peewee.SqliteDatabase(store.path, pragmas=settings)
+    kind = peewee.PostgresqlDatabase if store.database == "postgres" else peewee.MySQLDatabase
+    return kind(**store.address._asdict())
 
 
 def _now() -> datetime:

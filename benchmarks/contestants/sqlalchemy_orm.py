@@ -9,29 +9,28 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
 from benchmarks.contestants.contract import InThread, OnLoop, Operation, chunks
-from benchmarks.contestants.sqlalchemy_core import (
-    CHANGED_ON_CONFLICT,
-    IDS_AT_ONCE,
-    ROWS_AT_ONCE,
+from benchmarks.contestants.sqlalchemy_core import IDS_AT_ONCE, ROWS_AT_ONCE, now
+from benchmarks.contestants.sqlalchemy_engines import (
+    KEY,
+    Document,
     Moment,
     async_engine,
-    now,
+    begun,
     sync_engine,
+    upsert,
 )
-from benchmarks.databases.sqlite import SQLiteStore
 from benchmarks.subject import Row
 
 __all__ = ["ORM", "AsyncORM"]
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON}  # noqa: RUF012
+    type_annotation_map = {datetime: Moment, int: KEY, dict[str, Any]: Document}  # noqa: RUF012
 
 
 class Account(Base):
@@ -61,10 +60,6 @@ class Account(Base):
         }
 
 
-ADDED = sqlite_insert(Account)
-UPSERT = ADDED.on_conflict_do_update(
-    index_elements=[Account.email], set_={name: ADDED.excluded[name] for name in CHANGED_ON_CONFLICT}
-)
 BY_AGE = (
     select(Account.age, func.count().label("n"), func.sum(Account.balance).label("total"))
     .group_by(Account.age)
@@ -73,8 +68,8 @@ BY_AGE = (
 WITHOUT_SYNCHRONIZING = {"synchronize_session": False}
 
 
-def updated(id: int, balance: float) -> Any:
-    return update(Account).where(Account.id == id).values(balance=balance).returning(Account)
+def changed(id: int, balance: float) -> Any:
+    return update(Account).where(Account.id == id).values(balance=balance)
 
 
 def page_of(after: int, most: int) -> Any:
@@ -86,9 +81,10 @@ def incremented(after: int) -> Any:
 
 
 class ORM(InThread):
-    def __init__(self, store: SQLiteStore) -> None:
+    def __init__(self, store: Any) -> None:
         self._engine = sync_engine(store)
         self._session = sessionmaker(self._engine, expire_on_commit=False)
+        self._upsert = upsert(store, Account)
 
     def operations(self) -> Mapping[str, Operation]:
         return {
@@ -99,7 +95,7 @@ class ORM(InThread):
             "list": self._list,
             "transfer": self._transfer,
             "bulk_create": lambda rows: self._many(insert(Account), rows),
-            "upsert": lambda rows: self._many(UPSERT, rows),
+            "upsert": lambda rows: self._many(self._upsert, rows),
             "bulk_update": lambda changes: self._many(update(Account), changes),
             "increment": lambda after: self._changed(incremented(after)),
             "bulk_delete": lambda after: self._changed(delete(Account).where(Account.id > after)),
@@ -123,9 +119,8 @@ class ORM(InThread):
 
     def _update(self, change: tuple[int, float]) -> Row:
         with self._session.begin() as session:
-            account: Account = session.scalars(
-                updated(*change), execution_options=WITHOUT_SYNCHRONIZING
-            ).one()
+            statement = changed(*change).returning(Account)
+            account: Account = session.scalars(statement, execution_options=WITHOUT_SYNCHRONIZING).one()
             return account.as_dict()
 
     def _list(self, page: tuple[int, int]) -> list[Row]:
@@ -172,10 +167,12 @@ class ORM(InThread):
 
 
 class AsyncORM(OnLoop):
-    def __init__(self, store: SQLiteStore) -> None:
+    def __init__(self, store: Any) -> None:
         super().__init__()
         self._engine = async_engine(store)
         self._session = async_sessionmaker(self._engine, expire_on_commit=False)
+        self._upsert = upsert(store, Account)
+        self._begin = begun(store)
 
     def operations(self) -> Mapping[str, Operation]:
         return {
@@ -186,7 +183,7 @@ class AsyncORM(OnLoop):
             "list": self._list,
             "transfer": self._transfer,
             "bulk_create": lambda rows: self._many(insert(Account), rows),
-            "upsert": lambda rows: self._many(UPSERT, rows),
+            "upsert": lambda rows: self._many(self._upsert, rows),
             "bulk_update": lambda changes: self._many(update(Account), changes),
             "increment": lambda after: self._changed(incremented(after)),
             "bulk_delete": lambda after: self._changed(delete(Account).where(Account.id > after)),
@@ -210,8 +207,15 @@ class AsyncORM(OnLoop):
 
     async def _update(self, change: tuple[int, float]) -> Row:
         async with self._session.begin() as session:
-            accounts = await session.scalars(updated(*change), execution_options=WITHOUT_SYNCHRONIZING)
-            account: Account = accounts.one()
+            statement = changed(*change)
+            if self._engine.dialect.update_returning:
+                found = await session.scalars(
+                    statement.returning(Account), execution_options=WITHOUT_SYNCHRONIZING
+                )
+                account: Account = found.one()
+            else:
+                await session.execute(statement, execution_options=WITHOUT_SYNCHRONIZING)
+                account = await session.get_one(Account, change[0])
             return account.as_dict()
 
     async def _list(self, page: tuple[int, int]) -> list[Row]:
@@ -221,7 +225,8 @@ class AsyncORM(OnLoop):
     async def _transfer(self, accounts: tuple[int, int, Row]) -> list[Row]:
         first, second, row = accounts
         async with self._session.begin() as session:
-            await (await session.connection()).exec_driver_sql("BEGIN IMMEDIATE")
+            if self._begin:
+                await (await session.connection()).exec_driver_sql(self._begin)
             one, other = await session.get_one(Account, first), await session.get_one(Account, second)
             before = [one.as_dict(), other.as_dict()]
             one.balance, other.balance = 1.0, 2.0

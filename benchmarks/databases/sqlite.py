@@ -5,8 +5,9 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from benchmarks.databases.contract import StoreOptions
 from benchmarks.subject import SEEDED
 
 __all__ = ["SQLiteStore", "SQLiteStores"]
@@ -23,6 +24,8 @@ FROM numbers
 
 class SQLiteStore:
     """The file of one contestant, and a connection beside it that puts it back in order."""
+
+    database = "sqlite"
 
     def __init__(self, path: Path, synchronous: str) -> None:
         self.path = path
@@ -55,19 +58,22 @@ class SQLiteStore:
 
 
 class SQLiteStores:
-    """Makes the stores, in a folder.
+    """Makes the stores, in a folder."""
 
-    :param synchronous: SQLite's setting, for every contestant.
-    """
-
-    def __init__(self, folder: Path, synchronous: str) -> None:
+    def __init__(self, folder: Path, options: StoreOptions) -> None:
         # Only who makes the first file needs DataFlow; a rival's process does without it.
         from benchmarks.contestants.dataflow import make
 
         self._folder = folder
-        self._synchronous = synchronous
+        self._synchronous = options.synchronous
         self._original = folder / "original.db"
-        make(self._original)
+        make(f"sqlite:///{self._original.as_posix()}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """The folder belongs to whoever made it."""
 
     def new(self, name: str) -> Callable[[], SQLiteStore]:
         path = self._folder / f"{name}.db"

@@ -1,0 +1,73 @@
+"""Servers: the one that the user names, or one that is started for the run and gone after it."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.databases.addresses import Address
+
+if TYPE_CHECKING:
+    from dataflow.testing import Provision
+
+__all__ = ["Server", "mysql_server", "postgres_server"]
+
+# What would clean up in the middle of a batch is off; nothing else that makes the server quicker or slower for some.
+POSTGRES = ("autovacuum=off", "max_wal_size=4GB", "shared_buffers=256MB", "timezone=UTC")
+MYSQL = ("innodb_buffer_pool_size=512M", "innodb_log_file_size=512M", "local_infile=ON")
+
+
+class Server(NamedTuple):
+    """A server.
+
+    :param address: of a database on it, by a user who may make others.
+    :param said: what the report says of it.
+    """
+
+    address: Address
+    said: str
+
+
+@contextmanager
+def postgres_server(folder: Path, url: str | None) -> Iterator[Server]:
+    with ExitStack() as opened:
+        if url is not None:
+            yield _named(url, 5432)
+        else:
+            provision = resolve_name("dataflow.postgres.testing:Postgres")
+            yield _started(opened, provision(own=True, settings=POSTGRES), folder, 5432)
+
+
+@contextmanager
+def mysql_server(folder: Path, url: str | None) -> Iterator[Server]:
+    with ExitStack() as opened:
+        if url is not None:
+            yield _named(url, 3306)
+        else:
+            provision = resolve_name("dataflow.mysql.testing:MySQL")
+            yield _started(opened, provision(own=True, settings=MYSQL), folder, 3306)
+
+
+def _started(opened: ExitStack, provision: "Provision", folder: Path, port: int) -> Server:
+    from dataflow.testing import Session
+
+    server = provision.start(Session("bench", folder, folder))
+    opened.callback(server.stop)
+    url = opened.enter_context(server.database())
+    return _named(url, port)._replace(said="started for this run, without waiting for the disk")
+
+
+def _named(url: str, port: int) -> Server:
+    # A rival's process does without DataFlow.
+    from dataflow.url import DatabaseURL
+
+    parsed = DatabaseURL.parse(url)
+    address = Address(
+        parsed.host or "127.0.0.1",
+        parsed.port or port,
+        parsed.username or "",
+        parsed.password or "",
+        parsed.database or "",
+    )
+    return Server(address, "a server that was there")
