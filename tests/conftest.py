@@ -17,12 +17,17 @@ MARKER_OF_FOLDER = {
     "conformance": "sqlite",
     "docs": "docs",
     "integration": "sqlite",
+    "mysql": "mysql",
     "packaging": "packaging",
+    "postgres": "postgres",
     "seeds": "sqlite",
     "sqlite": "sqlite",
     "typing": "unit",
     "unit": "unit",
 }
+
+SERVERS = ("postgres", "mysql")
+"""The markers of what needs a server, which is started for the tests; they fail where there is none."""
 
 # Compiled code is kept, though never beside the sources: without it every program that a test starts compiles again.
 os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(CACHE / "bytecode")
@@ -47,18 +52,46 @@ for name, number in {"few": 25, PROFILE: 35, "many": 130}.items():
 settings.load_profile(PROFILE)
 
 
-def pytest_report_header() -> str:
-    return f"python: {sys.version.split()[0]}, sqlite: {sqlite3.sqlite_version}"
+def pytest_addoption(parser: pytest.Parser) -> None:
+    for name in SERVERS:
+        parser.addoption(
+            f"--without-{name}", action="store_true", help=f"leave out the tests that need {name}"
+        )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The folder of a test decides its marker, and so the environments that run it."""
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    left_out = [f"--without-{name}: its tests are left out" for name in left_out_of(config)]
+    return [f"python: {sys.version.split()[0]}, sqlite: {sqlite3.sqlite_version}", *left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for name in left_out_of(config):
+        terminalreporter.write_line(f"--without-{name}: its tests did not run", yellow=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The database of a test decides its marker, else its folder does, and so the environments that run it."""
     for item in items:
         if item.path.is_relative_to(HERE):
             folder = item.path.relative_to(HERE).parts[0]
             if folder not in MARKER_OF_FOLDER:
                 raise pytest.UsageError(f"say in tests/conftest.py which marker the tests in {folder} have")
-            item.add_marker(MARKER_OF_FOLDER[folder])
+            if not any(item.get_closest_marker(name) for name in SERVERS):
+                item.add_marker(server_of_suite(item) or MARKER_OF_FOLDER[folder])
+    left_out = {item for item in items for name in left_out_of(config) if item.get_closest_marker(name)}
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def server_of_suite(item: pytest.Item) -> str | None:
+    provision = getattr(getattr(item, "cls", None), "provision", None)
+    name = getattr(provision, "name", None)
+    return name if name in SERVERS else None
+
+
+def left_out_of(config: pytest.Config) -> list[str]:
+    return [name for name in SERVERS if config.getoption(f"without_{name}")]
 
 
 def pytest_collection_finish() -> None:
@@ -72,12 +105,13 @@ def nothing_is_left_behind() -> Iterator[None]:
     """Every test, failing or not, ends with as many threads as it began with."""
     before = set(threading.enumerate())
     yield
-    gc.collect()
     left = [
         thread
         for thread in threading.enumerate()
         if thread not in before and thread.name.startswith("dataflow")
     ]
+    if left:
+        gc.collect()  # they may be those of a database that nobody knows any more
     for thread in left:
         thread.join(5)
     assert not [thread for thread in left if thread.is_alive()]

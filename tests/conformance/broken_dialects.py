@@ -62,17 +62,19 @@ class Wrong:
         return getattr(self._right, name)
 
 
-class WithoutSavepoints(Wrong):
+SAVEPOINTS = ("SAVEPOINT", "RELEASE", "ROLLBACK TO")
+
+
+class Deaf(Wrong):
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        unsent = sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK TO"))
-        return 0 if unsent else await self._right.execute(sql, parameters)
+        return 0 if sql.startswith(SAVEPOINTS) else await self._right.execute(sql, parameters)
 
 
 class IgnoresSavepoints(SQLiteDialect):
     """Nothing is undone within a transaction."""
 
     def connection(self) -> Connection:
-        return cast("Connection", WithoutSavepoints(super().connection()))
+        return cast("Connection", Deaf(super().connection()))
 
 
 class Miscounting(Wrong):
@@ -106,7 +108,22 @@ class MapsErrorsVaguely(SQLiteDialect):
 class DeclaresTooMuch(SQLiteDialect):
     """It stores no NaN, and says that it does."""
 
-    capabilities = frozenset({Capability.NAN})
+    capabilities = SQLiteDialect.capabilities | {Capability.NAN}
+
+
+class Simple(Wrong):
+    async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        assert not sql.startswith(SAVEPOINTS)
+        return await self._right.execute(sql, parameters)
+
+
+class LacksSavepoints(SQLiteDialect):
+    """It has no savepoints, and says so: this is not wrong."""
+
+    capabilities = SQLiteDialect.capabilities - {Capability.SAVEPOINTS, Capability.STATEMENT_ATOMICITY}
+
+    def connection(self) -> Connection:
+        return cast("Connection", Simple(super().connection()))
 
 
 DEFECTS: dict[str, type[SQLiteDialect]] = {
@@ -126,5 +143,5 @@ DEFECTS: dict[str, type[SQLiteDialect]] = {
 def dataflow_register_dialects() -> Iterable[DialectFactory]:
     return [
         DialectFactory(scheme, (scheme,), f"{__name__}:{dialect.__name__}")
-        for scheme, dialect in DEFECTS.items()
+        for scheme, dialect in {**DEFECTS, "without-savepoints": LacksSavepoints}.items()
     ]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 OUTCOME = re.compile(
-    r"^(PASSED|FAILED|ERROR|XFAIL|XPASS)(?: \S+?::(?:\w+::)?([\w]+)(\[.*?\])?(?= - |$| ))?", re.M
+    r"^(PASSED|FAILED|ERROR|XFAIL|XPASS)(?: \S+?::(?:(\w+)::)?([\w]+)(\[.*?\])?(?= - |$| ))?", re.M
 )
 STRICT = """
 [pytest]
@@ -28,10 +28,14 @@ settings.load_profile("first failure")
 
 
 class Run(NamedTuple):
-    """What a run of pytest brought: the names of the tests by their outcome, and all that it printed."""
+    """What a run of pytest brought: the names of the tests by their outcome, and all that it printed.
+
+    :param of_classes: the same for each class.
+    """
 
     code: int
     outcomes: dict[str, set[str]]
+    of_classes: dict[str, dict[str, set[str]]]
     output: str
 
 
@@ -64,8 +68,22 @@ def run_suite(tmp_path: Path) -> RunSuite:
             text=True,
         )
         outcomes: dict[str, set[str]] = {}
-        for outcome, name, _ in OUTCOME.findall(done.stdout):
+        of_classes: dict[str, dict[str, set[str]]] = {}
+        for outcome, owner, name, _ in OUTCOME.findall(done.stdout):
             outcomes.setdefault(outcome, set()).add(name)
-        return Run(done.returncode, outcomes, done.stdout + done.stderr)
+            of_classes.setdefault(owner, {}).setdefault(outcome, set()).add(name)
+        return Run(done.returncode, outcomes, of_classes, done.stdout + done.stderr)
 
     return run
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> str:
+    """A folder in which the broken dialects are installed as those of a stranger's package."""
+    folder = tmp_path / "packages"
+    metadata = folder / "broken_dialects-0.1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-dialects\nVersion: 0.1\n")
+    (metadata / "entry_points.txt").write_text("[dataflow]\nbroken = broken_dialects\n")
+    (folder / "broken_dialects.py").write_text(Path(__file__).with_name("broken_dialects.py").read_text())
+    return str(folder)

@@ -6,6 +6,7 @@ from dataflow.testing.conformance.auto_migration import AutoMigrationTests
 from dataflow.testing.conformance.concurrency import ConcurrencyTests
 from dataflow.testing.conformance.durability import DurabilityTests
 from dataflow.testing.conformance.errors import ErrorTests
+from dataflow.testing.conformance.generated_workflows import GeneratedWorkflowTests
 from dataflow.testing.conformance.streams import StreamTests
 from dataflow.testing.conformance.transactions import TransactionTests
 from dataflow.testing.conformance.workflows import WorkflowTests
@@ -21,6 +22,7 @@ class TestMemory(Conformance):
 class TestFile(
     TransactionTests,
     WorkflowTests,
+    GeneratedWorkflowTests,
     ConcurrencyTests,
     DurabilityTests,
     AutoMigrationTests,

@@ -26,6 +26,8 @@ import pytest
 
 import dataflow
 from dataflow import cli, errors, hookspecs
+from dataflow.capabilities import Capability
+from dataflow.testing import Conformance
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -122,7 +124,7 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
             with pytest.raises(SystemExit, match=r"^0$"), contextlib.redirect_stdout(io.StringIO()):
                 cli.main([words[1], "--help"])
         else:
-            assert words[:1] in ([], ["pip"], ["export"], ["cd"], ["git"]), line
+            assert words[:1] in ([], ["pip"], ["export"], ["cd"], ["git"], ["copier"]), line
 
 
 @cache
@@ -187,6 +189,17 @@ def test_the_tree_of_errors_is_the_one_in_the_code() -> None:
         shown[name] = path[-2] if len(path) > 1 else "Exception"
     classes = [value for value in vars(errors).values() if inspect.isclass(value)]
     assert shown == {one.__name__: one.__mro__[1].__name__ for one in classes if issubclass(one, Exception)}
+
+
+def test_every_capability_is_documented() -> None:
+    page = (ROOT / "docs/testing-a-dialect.md").read_text()
+    assert [capability.name for capability in Capability if f"`{capability.name}`" not in page] == []
+
+
+def test_the_topics_of_the_suite_that_a_page_names_exist() -> None:
+    named = {name for page in PAGES for name in re.findall(r"`(\w+Tests)`", page.read_text())}
+    assert named
+    assert named - {topic.__name__ for topic in Conformance.__mro__} == set()
 
 
 def test_every_error_is_documented() -> None:

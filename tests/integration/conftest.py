@@ -8,6 +8,10 @@ from typing import Any, Protocol
 import pytest
 
 from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
+from dataflow.mysql.testing import MySQL
+from dataflow.postgres.testing import Postgres
+from dataflow.testing import Provision
+from dataflow.testing.suite import server_of
 
 
 @pytest.fixture(autouse=True)
@@ -21,10 +25,29 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "shop.db"
 
 
-@pytest.fixture(params=["file", "memory"])
-def db(request: pytest.FixtureRequest, file: Path) -> Iterator[DataFlow]:
-    """A database with the model Item, once in a file and once in memory."""
-    url = f"sqlite:///{file}" if request.param == "file" else "sqlite:///:memory:"
+ON_POSTGRES = pytest.param(Postgres(), id="postgres", marks=pytest.mark.postgres)
+ON_MYSQL = pytest.param(MySQL(), id="mysql", marks=pytest.mark.mysql)
+ON_SQLITE = ("file", "memory")
+
+
+def on(*databases: Any) -> pytest.MarkDecorator:
+    """Which databases a test of ``db`` is about, where it is not about all of them."""
+    return pytest.mark.parametrize("url", databases, indirect=True)
+
+
+@pytest.fixture(params=[*ON_SQLITE, ON_POSTGRES, ON_MYSQL])
+def url(request: pytest.FixtureRequest, file: Path) -> Iterator[str]:
+    """An empty database: SQLite in a file and in memory, and one on each server."""
+    if isinstance(request.param, Provision):
+        with server_of(request.param, request).database() as url:
+            yield url
+    else:
+        yield f"sqlite:///{file}" if request.param == "file" else "sqlite:///:memory:"
+
+
+@pytest.fixture
+def db(url: str) -> Iterator[DataFlow]:
+    """A database with the model Item."""
     with DataFlow(url, pool_timeout=5) as db:
         define_item(db)
         yield db

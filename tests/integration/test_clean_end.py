@@ -24,8 +24,8 @@ PRELUDE = dedent(
     # Its debug mode complains of slow steps, such as imports on a busy machine.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
 
-    def make_db():
-        db = DataFlow(sys.argv[1])
+    def make_db(**options):
+        db = DataFlow(sys.argv[1], **options)
 
         @db.model
         class Item:

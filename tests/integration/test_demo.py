@@ -10,8 +10,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +23,12 @@ import pytest
 
 from dataflow import LocalRuntime
 from dataflow.errors import ForeignKeyViolation, WorkflowExecutionError
+from dataflow.mysql.testing import MySQL
+from dataflow.postgres.testing import Postgres
+from dataflow.testing import Provision
+from dataflow.url import DatabaseURL
+
+pytest_plugins = ["dataflow.testing.plugin"]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CHINOOK = EXAMPLES / "chinook" / "Chinook_Sqlite.sqlite"
@@ -39,7 +47,10 @@ def environment(folder: Path, **more: str) -> Mapping[str, str]:
 
 
 def run(script: Path, folder: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-X", "dev", "-W", "error", "-B", str(script), *arguments]
+    slow = (
+        "--database" in arguments
+    )  # in development mode asyncio complains of whatever takes a tenth of a second
+    command = [sys.executable, *(() if slow else ("-X", "dev")), "-W", "error", "-B", str(script), *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment(folder, **more), capture_output=True, encoding="utf-8"
     )
@@ -69,6 +80,14 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.syspath_prepend(EXAMPLES)
     yield import_module("shop")
     del sys.modules["shop"]
+
+
+@pytest.fixture
+def copies(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    yield import_module("copies")
+    for name in ("copies", "published"):
+        del sys.modules[name]
 
 
 @pytest.fixture
@@ -150,6 +169,80 @@ def test_a_claim_that_does_not_hold_fails_the_demo(tmp_path: Path) -> None:
     assert files_in(tmp_path / "temporary") == []
 
 
+SERVERS = [
+    pytest.param(Postgres(), id="postgres", marks=pytest.mark.postgres),
+    pytest.param(MySQL(), id="mysql", marks=pytest.mark.mysql),
+]
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest, fresh_database: Callable[[Provision], str]) -> str:
+    return fresh_database(request.param)
+
+
+def told(output: str) -> str:
+    """What the demo tells, without the SQL of the plan, the times, and what some databases add to an error."""
+    before, _, after = re.split("(What a run would do.*?The run)", output, flags=re.DOTALL)
+    words = " ".join(f"{before} {after}".split()).replace("InvoiceLine: TrackId: ", "")
+    return re.sub(r"in [0-9.]+ ms", "in no time", words)
+
+
+def test_the_demo_tells_the_same_on_a_server(server: str, tmp_path: Path) -> None:
+    here = run(EXAMPLES / "demo.py", tmp_path)
+    there = run(EXAMPLES / "demo.py", tmp_path, "--database", server)
+    assert (there.returncode, there.stderr) == (0, "")
+    assert told(there.stdout) == told(here.stdout)
+    assert files_in(tmp_path) == []
+
+
+def test_a_copy_on_a_server_is_gone_at_the_end_however_that_comes(server: str, copies: ModuleType) -> None:
+    birth = 'SELECT "BirthDate" FROM "Employee" WHERE "EmployeeId" = 1'
+    with suppress(KeyError), copies.a_copy_of_chinook(server, None) as copy:
+        assert copy.ask('SELECT count(*) FROM "PlaylistTrack"') == [(8715,)]
+        assert copy.ask(birth) == [(datetime(1962, 2, 18),)]
+        assert len(copy.schema()) > 64
+        raise KeyError
+    with pytest.raises(Exception, match=r"does not exist|Unknown database"):
+        copy.ask("SELECT 1")
+
+
+def test_the_demo_keeps_its_database_on_a_server_and_does_not_write_over_it(
+    server: str, copies: ModuleType, tmp_path: Path
+) -> None:
+    url = DatabaseURL.parse(server)
+    name = f"{url.database} #1 'kept'"
+    shop = copies.on_server(url)
+    try:
+        done = run(EXAMPLES / "demo.py", tmp_path, "--database", server, "--keep", name)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert shop.run(replace(url, database=name), 'SELECT count(*) FROM "Invoice"') == [(414,)]
+        again = run(EXAMPLES / "demo.py", tmp_path, "--database", server, "--keep", name)
+        assert (again.returncode, again.stdout) == (1, "")
+        assert re.match(f"demo: no database {name} can be made at .*exists", again.stderr)
+    finally:
+        shop.remove(name)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (
+            "sqlite:///shop.db",
+            "demo: name a server by postgresql:// or mysql://; for SQLite leave the URL out",
+        ),
+        (
+            "postgresql://ann:secret@127.0.0.1:1/shop",
+            "can be made at postgresql://ann:***@127.0.0.1:1/shop: ",
+        ),
+    ],
+)
+def test_the_demo_refuses_what_is_no_server(url: str, said: str, tmp_path: Path) -> None:
+    done = run(EXAMPLES / "demo.py", tmp_path, "--database", url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert "secret" not in done.stderr
+
+
 @pytest.mark.parametrize(("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_colours_are_for_terminals_that_want_them(
     tmp_path: Path, more: Mapping[str, str], coloured: bool
@@ -175,7 +268,7 @@ def test_colours_are_for_terminals_that_want_them(
 
 def test_a_sale_is_stored_and_told(shop: ModuleType, chinook: Path) -> None:
     threads = threading.active_count()
-    with shop.open_shop(chinook) as db:
+    with shop.open_shop(f"sqlite:///{chinook}") as db:
         results, _ = LocalRuntime().execute(shop.sale(db, LEONIE, TRACKS).build())
     assert results["bill"]["total"] == Decimal("3.97")
     assert results["bill"]["invoice_id"] == 413
@@ -189,7 +282,7 @@ def test_a_sale_is_stored_and_told(shop: ModuleType, chinook: Path) -> None:
 
 def test_a_sale_that_fails_leaves_every_byte_of_the_data(shop: ModuleType, chinook: Path) -> None:
     before = dump(chinook)
-    with shop.open_shop(chinook) as db:
+    with shop.open_shop(f"sqlite:///{chinook}") as db:
         workflow = shop.sale(db, LEONIE, TRACKS, bonus=NO_SUCH_TRACK).build()
         with pytest.raises(WorkflowExecutionError) as caught:
             LocalRuntime().execute(workflow)
@@ -201,7 +294,7 @@ def test_a_sale_that_fails_leaves_every_byte_of_the_data(shop: ModuleType, chino
 
 
 def test_a_forgiving_sale_goes_on_without_the_bonus(shop: ModuleType, chinook: Path) -> None:
-    with shop.open_shop(chinook) as db:
+    with shop.open_shop(f"sqlite:///{chinook}") as db:
         workflow = shop.forgiving_sale(db, LEONIE, TRACKS, bonus=NO_SUCH_TRACK).build()
         results, _ = LocalRuntime().execute(workflow)
     assert results["lines"]["error_type"] == "ForeignKeyViolation"
@@ -211,7 +304,7 @@ def test_a_forgiving_sale_goes_on_without_the_bonus(shop: ModuleType, chinook: P
 
 
 def test_a_forgiving_sale_needs_no_forgiveness_when_the_bonus_exists(shop: ModuleType, chinook: Path) -> None:
-    with shop.open_shop(chinook) as db:
+    with shop.open_shop(f"sqlite:///{chinook}") as db:
         workflow = shop.forgiving_sale(db, LEONIE, TRACKS, bonus=1).build()
         results, _ = LocalRuntime().execute(workflow)
     assert "apology" not in results

@@ -111,7 +111,9 @@ def test_an_error_arrives_as_itself_and_nothing_stays(
         call(db, getattr(db.nodes, type)(**parameters))
     assert names() == ["a", "b"]
     assert db.run_sync(db.nodes.ItemListNode(filter={"amount": 0}))["count"] == 2
-    assert call(db, db.nodes.ItemCreateNode(name="z"))["id"] == 3
+    assert (
+        call(db, db.nodes.ItemCreateNode(name="z"))["id"] > 2
+    )  # a row that was undone may have used up a number
 
 
 def test_a_call_can_be_made_again(db: DataFlow, names: Names) -> None:

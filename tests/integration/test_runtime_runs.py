@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from dataflow.errors import (
     WorkflowExecutionError,
 )
 from dataflow.workflow.graph import Workflow
+
+from .conftest import ON_POSTGRES, ON_SQLITE, on
 
 Parameters = Mapping[str, Mapping[str, object]]
 
@@ -269,6 +272,7 @@ def test_a_node_that_failed_feeds_nobody_but_orders_those_that_want_it(execute: 
     assert set(results) - {"boom"} == {"either way"}
 
 
+@on(*ON_SQLITE, ON_POSTGRES)  # MySQL puts nothing off until the commit
 def test_a_commit_that_the_database_refuses_fails_the_run_and_nothing_stays(
     execute: Execute, db: DataFlow, names: Names
 ) -> None:
@@ -631,17 +635,48 @@ def test_local_runtime_works_in_a_running_loop(db: DataFlow, names: Names) -> No
     assert names() == ["a", "sync", "a", "async"]
 
 
-def test_local_runtime_with_async_nodes_in_a_function_of_a_run_says_what_to_do(db: DataFlow) -> None:
+@pytest.mark.parametrize("is_async", [False, True])
+def test_local_runtime_with_async_nodes_in_a_function_of_a_run_belongs_to_it(
+    db: DataFlow, names: Names, is_async: bool
+) -> None:
+    async def wait() -> None:
+        await db.nodes.ItemCreateNode(name="inner")
+
+    inner = WorkflowBuilder()
+    inner.add_node(wait, "wait")
+    workflow = inner.build()
+
+    def fail() -> None:
+        LocalRuntime().execute(workflow)
+        raise ValueError("enough")
+
+    for function in (lambda: LocalRuntime().execute(workflow), fail):
+        outer = WorkflowBuilder(db)
+        outer.add_node("ItemCreateNode", "first", {"name": "outer"})
+        outer.add_node(function, "outer")
+        outer.add_connection("first", "outer")
+        with suppress(WorkflowExecutionError):
+            if is_async:
+                asyncio.run(AsyncLocalRuntime().execute(outer.build()))
+            else:
+                LocalRuntime().execute(outer.build())
+        assert names() == ["outer", "inner"]
+
+
+def test_local_runtime_with_async_nodes_on_the_loop_that_it_needs_says_what_to_do(db: DataFlow) -> None:
     async def wait() -> None:
         await asyncio.sleep(0)
 
     inner = WorkflowBuilder()
     inner.add_node(wait, "wait")
     workflow = inner.build()
-    outer = WorkflowBuilder()
-    outer.add_node(lambda: LocalRuntime().execute(workflow), "outer")
-    with pytest.raises(WorkflowExecutionError, match="AsyncLocalRuntime"):
-        LocalRuntime().execute(outer.build())
+
+    async def main() -> None:
+        async with db.transaction():
+            with pytest.raises(WorkflowError, match="AsyncLocalRuntime"):
+                LocalRuntime().execute(workflow)
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])

@@ -22,6 +22,8 @@ from dataflow.errors import (
 )
 from dataflow.workflow.graph import Workflow
 
+from .conftest import ON_SQLITE, on
+
 PATIENCE = 10
 Names = Callable[[], list[str]]
 
@@ -335,6 +337,7 @@ def test_a_transaction_may_be_left_in_another_context_than_it_was_entered(db: Da
     assert names() == ["inside", "after"]
 
 
+@on(*ON_SQLITE)  # whose thread can be waited for while the loop stands still
 @pytest.mark.parametrize("steps", range(0, 24))
 def test_a_write_that_was_cancelled_in_a_transaction_is_never_committed_with_it(
     steps: int, db: DataFlow, names: Names
@@ -377,7 +380,8 @@ def test_a_write_that_was_cancelled_in_a_transaction_is_never_committed_with_it(
 def _let_threads_work(db: DataFlow) -> None:
     """Wait, without the loop, until the thread of each connection that is lent has nothing left to do."""
     idle = threading.Event()
-    for connection in db.databases()["primary"].pool._leases:
+    pool: Any = db.databases()["primary"].pool
+    for connection in pool._leases:
         worker = getattr(connection, "_worker", None)
         if worker is not None:
             idle.clear()
@@ -396,6 +400,7 @@ class _Loop:
         return None
 
 
+@on(*ON_SQLITE)
 @pytest.mark.parametrize("caught", [True, False])
 def test_a_cancelled_write_that_was_surely_made_is_told_at_the_commit(
     caught: bool, db: DataFlow, names: Names

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from dataflow import DataFlow
-from dataflow.errors import DataFlowError
+from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
+from dataflow.errors import DataFlowError, WorkflowExecutionError
+
+from .conftest import ON_POSTGRES, ON_SQLITE, on
 
 Names = Callable[[], list[str]]
 
@@ -56,6 +58,7 @@ def test_gathered_calls_share_the_connection_that_the_first_of_them_opens(make_d
     assert db.run_sync(db.nodes.ItemListNode(count_only=True))["count"] == 3
 
 
+@on(*ON_SQLITE)  # others let writers overlap, and each may read before the other writes
 def test_transactions_of_several_tasks_take_turns(db: DataFlow, names: Names) -> None:
     async def main() -> None:
         async def add(number: int) -> None:
@@ -71,6 +74,25 @@ def test_transactions_of_several_tasks_take_turns(db: DataFlow, names: Names) ->
     assert db.run_sync(db.nodes.ItemReadNode(id=1))["amount"] == 30
 
 
+@on(*ON_SQLITE)  # elsewhere the loop that is blocked would be needed
+def test_a_run_that_blocks_the_loop_and_fails_undoes_its_part_alone(db: DataFlow, names: Names) -> None:
+    builder = WorkflowBuilder(db)
+    builder.add_node("ItemCreateNode", "make", {"name": "run"})
+    builder.add_node(lambda: 1 / 0, "boom")
+    workflow = builder.build()
+
+    async def main() -> None:
+        async with db.transaction():
+            await db.nodes.ItemCreateNode(name="a")
+            with pytest.raises(WorkflowExecutionError):
+                LocalRuntime().execute(workflow)
+            await db.nodes.ItemCreateNode(name="b")
+
+    asyncio.run(main())
+    assert names() == ["a", "b"]
+
+
+@on(*ON_SQLITE, ON_POSTGRES)  # MySQL puts nothing off until the commit
 def test_a_commit_that_the_database_refuses_arrives_and_nothing_stays(db: DataFlow, names: Names) -> None:
     sql = "CREATE TABLE notes (item INTEGER REFERENCES items (id) DEFERRABLE INITIALLY DEFERRED)"
     db.run_sync(db.nodes.SQLNode(sql=sql))

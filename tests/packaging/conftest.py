@@ -1,5 +1,6 @@
 """The wheels, built once, and an environment that holds nothing but them."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,15 +26,18 @@ def package(request: pytest.FixtureRequest) -> Path:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The wheel of every package, by the name of its folder."""
     target = tmp_path_factory.mktemp("wheels")
-    for folder in PACKAGES:
-        hatchling = [sys.executable, "-m", "hatchling"]
-        subprocess.run(
-            [*hatchling, "build", "--target", "wheel", "--directory", target],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-        )
-    return {folder.name: next(target.glob(f"{folder.name.replace('-', '_')}-*.whl")) for folder in PACKAGES}
+    return {folder.name: build(folder, target) for folder in PACKAGES}
+
+
+def build(folder: Path, target: Path) -> Path:
+    """Build the wheel of a package."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", target],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    return next(target.glob(f"{folder.name.replace('-', '_')}-*.whl"))
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +61,28 @@ def install(tmp_path_factory: pytest.TempPathFactory) -> Install:
 def installed(install: Install, wheels: dict[str, Path]) -> Path:
     """An environment with our wheels and what they need."""
     return install(*wheels.values())
+
+
+def run_tests(environment: Path, project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the tests of a project with what is installed, few of those examples that are drawn at random."""
+    foreign = ("PYTEST_", "HYPOTHESIS_", "PYTHONPATH")
+    settings = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return subprocess.run(
+        [
+            environment / "bin/python",
+            "-m",
+            "pytest",
+            "-q",
+            "--tb=short",
+            "-p",
+            "no:cacheprovider",
+            *arguments,
+        ],
+        cwd=project,
+        env=settings | {"DATAFLOW_TEST_EXAMPLES": "0.1", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
 
 
 def uv(*arguments: str | Path) -> None:

@@ -28,6 +28,7 @@ FOLDER = Path(__file__).parent / "examples"
 HEADER = re.compile(r"# /// seed\n(?P<toml>(?:# .*\n)+)# ///\n")
 IMPORT = re.compile(r"^from kailash[\w.]* import", re.MULTILINE)
 URL = re.compile(r'"(?:postgresql|mysql)://[^"]*/(?P<database>\w+)"|"\.\.\."')
+DOTS = re.compile(r"\{\.\.\.\}")
 PUBLIC = ("DataFlow", "LocalRuntime", "WorkflowBuilder")
 
 
@@ -85,6 +86,7 @@ class Seed:
         self._folder = folder
         self._open = ExitStack()
         self._names: dict[str, Any] = {"__name__": f"seed_{example.number:03d}"}
+        self._dots: list[Mapping[str, Any]] = []
 
     def __enter__(self) -> "Seed":
         return self
@@ -109,6 +111,10 @@ class Seed:
     def url(self, database: str) -> str:
         """The URL that stands for a database of this name on a server."""
         return f"sqlite:///{self._folder}/{database}.db"
+
+    def fill(self, *parameters: Mapping[str, Any]) -> None:
+        """What stands for each ``{...}`` of the example, in their order."""
+        self._dots = list(parameters)
 
     def say(self, *supplied: str) -> None:
         """Note what else was supplied."""
@@ -140,7 +146,7 @@ class Seed:
         return self._names
 
     def _parsed(self) -> list[ast.stmt]:
-        code = self._with_urls(self._with_imports(dedent(self.example.code)))
+        code = self._with_dots(self._with_urls(self._with_imports(dedent(self.example.code))))
         body = ast.parse(code, str(self.example.path)).body
         bound = {alias.name for one in body if isinstance(one, ast.ImportFrom) for alias in one.names}
         used = {node.id for one in body for node in ast.walk(one) if isinstance(node, ast.Name)}
@@ -156,6 +162,12 @@ class Seed:
         if "a URL" not in self.example.supplied:
             return code
         return self._noted("a URL", URL, lambda found: repr(self.url(found["database"] or "it")), code)
+
+    def _with_dots(self, code: str) -> str:
+        if not self._dots:
+            return code
+        dots = iter(self._dots)
+        return self._noted("parameters for {...}", DOTS, lambda found: repr(next(dots)), code)
 
     def _noted(
         self, what: str, pattern: re.Pattern[str], new: str | Callable[[re.Match[str]], str], code: str

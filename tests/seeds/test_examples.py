@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from dataflow import DataFlow, Field, LocalRuntime, WorkflowBuilder
+from dataflow.errors import WorkflowExecutionError
 from dataflow.url import DatabaseURL
 from tests.seeds.seed import Seed
 
@@ -73,11 +74,27 @@ def test_001_a_model_has_nine_nodes(seed: Seed) -> None:
     assert nodes_of(db, "Product") == list(SUFFIXES)
 
 
-def test_003_the_id_of_one_row_selects_another(seed: Seed) -> None:
-    class Inventory:
-        product_id: int
-        stock: int
+class Inventory:
+    product_id: int
+    stock: int
 
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_002_what_is_under_a_transaction_context_happens_together(seed: Seed, fails: bool) -> None:
+    db = seed.database(Product, Inventory)
+    seed.insert(db, "Inventory", {"product_id": 7, "stock": 5})
+    seed.fill({"name": "Pen", "price": 1.5}, {"product_id": 8 if fails else 7, "updates": {"stock": 4}})
+    workflow = seed.run()["workflow"]
+    if fails:
+        with pytest.raises(WorkflowExecutionError, match="rolled back: create"):
+            seed.execute(workflow)
+    else:
+        assert seed.execute(workflow)["tx_context"]["isolation_level"] == "READ_COMMITTED"
+    assert [row["stock"] for row in rows(db, "Inventory")] == [5 if fails else 4]
+    assert [row["name"] for row in rows(db, "Product")] == ([] if fails else ["Pen"])
+
+
+def test_003_the_id_of_one_row_selects_another(seed: Seed) -> None:
     db = seed.database(Product, Inventory)
     seed.insert(db, "Inventory", {"product_id": 1, "stock": 5}, {"product_id": 2, "stock": 6})
     workflow = WorkflowBuilder(db)

@@ -6,12 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
-from uuid import UUID
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +26,7 @@ from dataflow.errors import (
     UniqueViolation,
     WorkflowExecutionError,
 )
+from dataflow.testing.conformance.auto_migration import DEFAULTS
 
 Query = Callable[..., list[tuple[Any, ...]]]
 Schema = Callable[[], list[tuple[Any, ...]]]
@@ -190,36 +190,6 @@ def test_columns_and_tables_that_no_model_knows_stay(file: Path, query: Query) -
     bring_up(file, model("User", {**BASE, "new": int | None}))
     assert query("SELECT name, old, new FROM users") == [("a", "kept", None)]
     assert query("SELECT count(*) FROM sqlite_master WHERE name IN ('other', 'mine')") == [(2,)]
-
-
-DEFAULTS: list[tuple[Any, Any]] = [
-    (int, -5),
-    (int, -(2**63)),
-    (int, 2**63 - 1),
-    (float, 0.1),
-    (float, -1e300),
-    (float, 5e-324),
-    (float, float("inf")),
-    (float, -float("inf")),
-    (bool, True),
-    (str, ""),
-    (str, 'it\'s "odd" \\ \n\t %s :x ? $1 -- /* */ ; größe 😀 `a` [b]'),
-    (str, "NULL"),
-    (str, "CURRENT_TIMESTAMP"),
-    (bytes, b"\x00\xff'"),
-    (bytes, b""),
-    (Decimal, Decimal("-1234567890123456789012345678901234567890.0000000001")),
-    (Decimal, Decimal("1E-30")),
-    (datetime, datetime(2024, 2, 29, 1, 2, 3, 4, tzinfo=UTC)),
-    (date, date(1, 1, 1)),
-    (time, time(23, 59, 59, 999_999)),
-    (timedelta, timedelta(days=-1, microseconds=1)),
-    (UUID, UUID(int=7)),
-    (dict[str, Any], {"a": ["it's", {"b": None}], 'q"': 1.5}),
-    (list[Any], [1, "x'", [True]]),
-    (Color, Color.RED),
-    (Literal["a'b", "c"], "a'b"),
-]
 
 
 @pytest.mark.parametrize(("kind", "default"), DEFAULTS, ids=map(str, range(len(DEFAULTS))))

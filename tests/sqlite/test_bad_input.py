@@ -35,6 +35,7 @@ from dataflow.errors import (
     WorkflowError,
     WorkflowExecutionError,
 )
+from dataflow.plugins import plugins
 from dataflow.testing.conformance.strangers import INJECTIONS
 
 SECRET = "hunter2"
@@ -108,15 +109,17 @@ def test_an_option_of_a_wrong_value_says_what_it_must_be(options: dict[str, Any]
     ],
 )
 def test_a_url_that_cannot_be_used_is_told_without_its_secrets(
-    url: Any, error: type[Exception], message: str
+    url: Any, error: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DATAFLOW_DISABLE_PLUGINS", "mysql,postgres")  # as good as not installed
+    monkeypatch.setattr("dataflow.plugins.plugins", plugins.__wrapped__)  # those of this process are loaded
     with pytest.raises(error, match=message) as caught:
         DataFlow(url)
     assert SECRET not in str(caught.value)
 
 
 def test_a_password_is_neither_shown_nor_logged(caplog: pytest.LogCaptureFixture) -> None:
-    url = f"postgresql://ann:{SECRET}@host/app?sslpassword={SECRET}"
+    url = f"oracle://ann:{SECRET}@host/app?sslpassword={SECRET}"
     config = DataFlowConfig(url, analytics_db=url)
     assert SECRET not in f"{config!r}{config.database}{config.databases}"
     with caplog.at_level(logging.DEBUG), pytest.raises(DataFlowError) as caught:

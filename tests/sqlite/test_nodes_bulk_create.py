@@ -1,10 +1,7 @@
-"""Bulk creation as far as SQLite matters: its limits, its own errors, and the memory of a process."""
+"""Bulk creation as far as SQLite matters: its limits, and its own errors."""
 
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -87,31 +84,3 @@ def test_a_default_that_only_the_table_knows_is_left_to_the_table(
         ("d", "own", "y"),
         ("e", "made", None),
     ]
-
-
-GROWTH = """
-import resource, sys
-from dataflow import DataFlow
-
-with DataFlow(f"sqlite:///{sys.argv[1]}?synchronous=off") as db:
-    @db.model
-    class Event:
-        name: str
-        value: float
-
-    for count in (10_000, 150_000):
-        rows = ({"name": f"event {number}", "value": number / 2} for number in range(count))
-        assert db.run_sync(db.nodes.EventBulkCreateNode(data=rows))["inserted"] == count
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no resource module")
-def test_memory_does_not_grow_with_the_rows_of_a_generator(file: Path) -> None:
-    shown = subprocess.run(
-        [sys.executable, "-c", GROWTH, file], capture_output=True, text=True, check=True
-    ).stdout
-    unit = 1 if sys.platform == "darwin" else 1024
-    [(few, many)] = pairwise(int(line) * unit for line in shown.splitlines())
-    # As a list these rows would take 60 MB; what grows a little is the cache of SQLite.
-    assert many - few < 10_000_000

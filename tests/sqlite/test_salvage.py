@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from dataflow.errors import CheckViolation, DatabaseBusy, ScopeLost
 from dataflow.execution.salvage import salvage
 from dataflow.execution.stepping import step
+from dataflow.execution.workers import Workers
 from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions
-from dataflow.sqlite.workers import Workers
 
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[SQLiteConnection]:
-    connection = SQLiteConnection(SQLiteOptions(":memory:", mode="memory", wal=False), Workers())
+    connection = SQLiteConnection(
+        SQLiteOptions(":memory:", mode="memory", wal=False), Workers("dataflow-sqlite")
+    )
     step(connection.open())
     step(connection.execute("CREATE TABLE numbers (number INTEGER CHECK (number >= 0))"))
     yield connection

@@ -1,9 +1,6 @@
 """Streams on SQLite: in memory, in a file, and beside those who write."""
 
 import asyncio
-import subprocess
-import sys
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,31 +39,3 @@ def test_in_memory_others_wait_until_a_stream_has_ended() -> None:
             assert (await db.nodes.EventReadNode(id=1))["found"]
 
         asyncio.run(main())
-
-
-GROWTH = """
-import resource, sys
-from dataflow import DataFlow
-
-with DataFlow(f"sqlite:///{sys.argv[1]}?synchronous=off") as db:
-    @db.model
-    class Event:
-        name: str
-        value: float
-
-    rows = ({"name": f"event {number}", "value": number / 2} for number in range(60_000))
-    db.run_sync(db.nodes.EventBulkCreateNode(data=rows))
-    for limit in (5_000, 60_000):
-        assert sum(1 for row in db.stream("EventListNode", limit=limit)) == limit
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no resource module")
-def test_memory_does_not_grow_with_the_rows_of_a_stream(file: Path) -> None:
-    command = [sys.executable, "-c", GROWTH, str(file)]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    unit = 1 if sys.platform == "darwin" else 1024
-    [(few, many)] = pairwise(int(line) * unit for line in shown.splitlines())
-    # As a list these rows take 50 MB.
-    assert many - few < 8_000_000

@@ -60,7 +60,7 @@ def test_disabled_plugins_are_listed_as_such(
     monkeypatch.setenv("DATAFLOW_DISABLE_PLUGINS", "sqlite")
     assert main(["plugins"]) == 0
     out = capsys.readouterr().out
-    assert "sqlite  disabled by DATAFLOW_DISABLE_PLUGINS" in out
+    assert "sqlite disabled by DATAFLOW_DISABLE_PLUGINS" in " ".join(out.split())
     assert "dialect sqlite" not in out
 
 

@@ -9,13 +9,13 @@ from dataflow import DataFlowConfig
 from dataflow.errors import PluginError, QueryError, UniqueViolation
 from dataflow.execution.executor import Executor
 from dataflow.execution.stepping import step
+from dataflow.execution.workers import Workers
 from dataflow.filters.pipelines import read_pipeline
 from dataflow.model.declare import declare
 from dataflow.model.schema import Model
 from dataflow.sqlite.dialect import SQLiteDialect
 from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions
-from dataflow.sqlite.workers import Workers
 from dataflow.statements import (
     EVERYTHING,
     Aggregate,
@@ -50,7 +50,9 @@ UPSERT = UpsertMany(MODEL, ("id", "text"), [(1, "new"), (9, "other")], (), ("id"
 
 @pytest.fixture
 def connection() -> Iterator[SQLiteConnection]:
-    connection = SQLiteConnection(SQLiteOptions(":memory:", mode="memory", wal=False), Workers())
+    connection = SQLiteConnection(
+        SQLiteOptions(":memory:", mode="memory", wal=False), Workers("dataflow-sqlite")
+    )
     step(connection.open())
     step(connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, tenant TEXT, text TEXT UNIQUE)"))
     step(connection.execute("INSERT INTO notes (tenant, text) VALUES ('a', 'first'), ('b', 'second')"))

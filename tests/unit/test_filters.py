@@ -1,6 +1,7 @@
 """How filters are read, very long lists and wide documents, and the order of rows."""
 
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -462,6 +463,175 @@ def test_a_filter_of_very_many_conditions_is_refused() -> None:
     ):
         with pytest.raises(InvalidValue, match="more than 10000 conditions"):
             read_filter(MODEL, document, "filter")
+
+
+@pytest.mark.parametrize(
+    ("document", "fits"),
+    [
+        ({"$or": [{"whole": 1}] * 10_000}, True),
+        ({"$nor": [{"$or": [{"whole": 1}, {"real": 1.0}]}] * 5_000}, True),
+        ({"$or": [{"$nor": [{"whole": 1}, {"real": 1.0}]}] * 5_000}, True),
+        ({"$and": [{"$or": [{"whole": 1}, {"real": 1.0}]}] * 5_000}, True),
+        ({"$and": [*[{"$or": [{"whole": 1}, {"real": 1.0}]}] * 5_000, {"text": "a"}]}, False),
+    ],
+)
+def test_so_many_conditions_may_be_asked(document: Document, fits: bool) -> None:
+    if fits:
+        assert read_filter(MODEL, document, "filter").shape
+    else:
+        with pytest.raises(InvalidValue, match="more than 10000 conditions"):
+            read_filter(MODEL, document, "filter")
+
+
+@pytest.mark.parametrize("operator", ["$and", "$or", "$nor", "$not"])
+def test_a_misspelt_operator_of_logic_suggests_the_nearest(operator: str) -> None:
+    wrong = operator[:2] + "x" + operator[2:]
+    with pytest.raises(
+        UnknownName, match=f"filter has no operator .*; did you mean {re.escape(repr(operator))}"
+    ):
+        read_filter(MODEL, {wrong: []}, "filter")
+
+
+@pytest.mark.parametrize(
+    "operator",
+    ["$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$between", "$in", "$nin", "$exists", "$like", "$ilike", "$contains",
+     "$regex", "$options", "$not"],
+)  # fmt: skip
+def test_a_misspelt_operator_of_a_field_suggests_the_nearest(operator: str) -> None:
+    wrong = operator + "x"
+    with pytest.raises(
+        UnknownName, match=f"text has no operator .*; did you mean {re.escape(repr(operator))}"
+    ):
+        read_filter(MODEL, {"text": {wrong: "a"}}, "filter")
+
+
+def nested(levels: int) -> Document:
+    document: Document = {"whole": 1}
+    for _ in range(levels):
+        document = {"$not": document}
+    return document
+
+
+def test_so_deep_may_a_filter_be_nested() -> None:
+    assert read_filter(MODEL, nested(30), "filter").shape == ("$eq", "whole")
+    with pytest.raises(InvalidValue, match="nested deeper than 30 levels"):
+        read_filter(MODEL, nested(31), "filter")
+
+
+@pytest.mark.parametrize(
+    ("condition", "shape", "values"),
+    [
+        ({"$like": "Jo%"}, ("and", ("$gte", "text"), ("$lt", "text")), ("Jo", "Jp")),
+        ({"$like": "Jo"}, ("$eq", "text"), ("Jo",)),
+        ({"$like": ""}, ("$eq", "text"), ("",)),
+        ({"$like": "%"}, ("$like", "text"), ("%",)),
+        ({"$like": "%o"}, ("$like", "text"), ("%o",)),
+        ({"$like": "J_"}, ("and", ("$gte", "text"), ("$lt", "text"), ("$like", "text")), ("J", "K", "J_")),
+        ({"$like": "J%%"}, ("and", ("$gte", "text"), ("$lt", "text"), ("$like", "text")), ("J", "K", "J%%")),
+        ({"$like": "50\\%%"}, ("and", ("$gte", "text"), ("$lt", "text")), ("50%", "50&")),
+        ({"$like": "a\\\\"}, ("$eq", "text"), ("a\\",)),
+        ({"$like": "\ud7ff%"}, ("and", ("$gte", "text"), ("$lt", "text")), ("\ud7ff", "\ue000")),
+        ({"$like": "a\U0010ffff%"}, ("and", ("$gte", "text"), ("$lt", "text")), ("a\U0010ffff", "b")),
+        ({"$like": "\U0010ffff%"}, ("$like", "text"), ("\U0010ffff%",)),
+        ({"$like": "\U0010ffff_"}, ("and", ("$gte", "text"), ("$like", "text")), ("\U0010ffff", "\U0010ffff_")),
+        ({"$ilike": "Jo%"}, ("$ilike", "text"), ("Jo%",)),
+        ({"$regex": "^Jo"}, ("and", ("$gte", "text"), ("$lt", "text")), ("Jo", "Jp")),
+        ({"$regex": "^Jo$"}, ("$eq", "text"), ("Jo",)),
+        ({"$regex": "Jo"}, ("$regex", "text"), ("Jo",)),
+        ({"$regex": "Jo", "$gt": "K"}, ("and", ("$regex", "text"), ("$gt", "text")), ("Jo", "K")),
+        ({"$gt": "K", "$regex": "Jo"}, ("and", ("$gt", "text"), ("$regex", "text")), ("K", "Jo")),
+        (
+            {"$options": "i", "$regex": "o", "$lt": "K"},
+            ("and", ("$regex", "text"), ("$lt", "text")),
+            ("[Oo]", "K"),
+        ),
+        ({"$regex": "^J.*"}, ("and", ("$gte", "text"), ("$lt", "text"), ("$regex", "text")), ("J", "K", "^J[^\\n]*")),
+        ({"$regex": "^jo", "$options": "i"}, ("$regex", "text"), ("^[Jj][Oo]",)),
+        ({"$regex": "^50", "$options": "i"}, ("and", ("$gte", "text"), ("$lt", "text")), ("50", "51")),
+        ({"$contains": "o_"}, ("$like", "text"), ("%o\\_%",)),
+    ],
+)  # fmt: skip
+def test_what_begins_with_a_text_is_a_range_that_an_index_finds(
+    condition: Document, shape: object, values: object
+) -> None:
+    where = read_filter(MODEL, {"text": condition}, "filter")
+    assert (where.shape, where.values) == (shape, values)
+
+
+@pytest.mark.parametrize("name", ["color", "extra.path"])
+@pytest.mark.parametrize(
+    "condition", [{"$like": "Jo%"}, {"$like": "Jo"}, {"$regex": "^Jo"}, {"$regex": "^Jo$"}]
+)
+def test_what_no_index_orders_by_its_text_is_compared_with_the_pattern(
+    name: str, condition: Document
+) -> None:
+    where = read_filter(MODEL, {name: condition}, "filter")
+    assert where.shape[0] == next(iter(condition))
+    assert where.values == tuple(condition.values())
+
+
+@pytest.mark.parametrize("operator", ["$like", "$ilike", "$regex", "$contains"])
+def test_an_operator_for_texts_names_itself_where_it_refuses(operator: str) -> None:
+    long = "a" * 10_001 if operator != "$regex" else "a" * 1_001
+    for document, message in (
+        ({"integer": {operator: "a"}}, f"filter: integer: {operator} is for text, and the field is integer"),
+        ({"text": {operator: 5}}, f"filter: text: {operator} needs a str, got int"),
+        ({"text": {operator: None}}, f"filter: text: {operator} needs a str, got NoneType"),
+        ({"text": {operator: "a\0"}}, f"filter: text: {operator}"),
+        ({"text": {operator: long}}, f"filter: text: {operator}: the pattern has more than"),
+    ):
+        with pytest.raises(InvalidValue, match=re.escape(message)):
+            read_filter(MODEL, document, "filter")
+    if operator != "$contains":
+        expected = f"filter: extra: {operator} needs the path to a text, 'extra.key'"
+        with pytest.raises(InvalidValue, match=re.escape(expected)):
+            read_filter(MODEL, {"extra": {operator: "a"}}, "filter")
+    if operator in ("$like", "$ilike"):
+        assert read_filter(MODEL, {"text": {operator: "a\\\\"}}, "filter").shape
+        with pytest.raises(InvalidValue, match=f"{re.escape(operator)}: the pattern ends with a single"):
+            read_filter(MODEL, {"text": {operator: "a\\\\\\"}}, "filter")
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        *(({"text": {operator: None}}, f"filter: text: {operator} needs a value; None is found by {{'text': None}}")
+          for operator in ("$gt", "$gte", "$lt", "$lte")),
+        *(({"extra": {operator: {}}}, f"filter: extra: {operator} does not compare whole JSON documents")
+          for operator in ("$eq", "$gt", "$gte", "$lt", "$lte")),
+        ({"extra": {"$in": []}}, "filter: extra: $in does not compare whole JSON documents"),
+        *(({"extra.a": {operator: {}}}, f"filter: extra.a: {told} does not compare whole JSON documents")
+          for operator, told in (("$eq", "$eq"), ("$ne", "$eq"), ("$gt", "$gt"), ("$contains", "$contains"))),
+        ({"extra.a": {"$in": [{}]}}, "filter: extra.a: $in does not compare whole JSON documents"),
+        ({"extra.a": {"$gt": b"x"}}, "filter: extra.a: $gt compares what JSON holds: str, int, float, bool or None"),
+        ({"extra.a": float("inf")}, "filter: extra.a: JSON has no NaN and no infinity"),
+        ({"text": {"$between": ["a"]}}, "filter: text: $between needs a list of two values, [lowest, highest]"),
+        ({"text": {"$between": ["a", None]}}, "filter: text: $between needs a list of two values"),
+        ({"text": {"$between": "ab"}}, "filter: text: $between needs a list of two values"),
+        ({"text": {"$exists": 1}}, "filter: text: $exists needs True or False, got int"),
+        ({"text": {"$regex": "a", "$options": "x"}}, 'filter: text: $options knows "i" only'),
+        ({"text": {"$regex": "a", "$options": 5}}, 'filter: text: $options knows "i" only'),
+        ({"text": {"$options": "i"}}, "filter: text: $options belongs beside a $regex"),
+        ({"text": {"$gt": "a", "$options": "i"}}, "filter: text: $options belongs beside a $regex"),
+        ({"text": {"$not": 5}}, "filter: text: $not needs a dict of operators"),
+        ({"extra." + ".".join("a" * 101): 1}, "filter: a path into extra has more than 100 steps"),
+        ({"extra.a\0": 1}, "filter: a path into extra holds NUL or a lone surrogate"),
+        ({"integer.a": 1}, "filter: integer is integer; only the fields of type dict or list have paths"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_place_and_what_is_wrong(document: Document, message: str) -> None:
+    with pytest.raises(InvalidValue, match=re.escape(message)):
+        read_filter(MODEL, document, "filter")
+
+
+@pytest.mark.parametrize("last", ["X", "x", "/", "\\\\", "%", "_", "n"])
+def test_a_pattern_may_end_with_any_character(last: str) -> None:
+    assert read_filter(MODEL, {"text": {"$like": f"a%b{last}"}}, "filter").values[-1] == f"a%b{last}"
+
+
+def test_an_unknown_operator_beside_a_pattern_is_refused() -> None:
+    with pytest.raises(UnknownName, match=re.escape("did you mean '$gt'")):
+        read_filter(MODEL, {"text": {"$regex": "a", "$gtt": "b"}}, "filter")
 
 
 def test_the_shape_holds_no_value_and_does_not_grow_with_a_list() -> None:

@@ -96,7 +96,7 @@ def test_a_fault_is_one_change_of_the_text_where_it_stands(faults: Faults) -> No
     last = both[-1]
     assert last.name == "m.A.f: 1 -> 2"
     assert last.source.decode() == "class A:\n    def f(self):\n        return 'ä', a, 'ä' + 2  # rest\n"
-    assert (last.lines, last.in_function) == (range(3, 4), True)
+    assert (last.lines, last.reached_by) == (range(3, 4), frozenset([3]))
 
 
 def test_faults_that_look_alike_have_names_of_their_own(faults: Faults) -> None:
@@ -106,3 +106,31 @@ def test_faults_that_look_alike_have_names_of_their_own(faults: Faults) -> None:
 def test_the_header_of_a_compound_statement_is_what_its_condition_belongs_to(faults: Faults) -> None:
     first, *_ = faults.of("def f():\n    if (\n        a\n    ):\n        b()\n")
     assert (first.name, first.lines) == ("m.f: a -> True", range(2, 5))
+
+
+def test_a_private_constant_is_reached_where_a_function_reads_it(faults: Faults) -> None:
+    text = """\
+    __all__ = ["PUBLIC", "one"]
+    PUBLIC = 1
+    PRIVATE = 2
+    READ_AT_ONCE = 3
+    OTHER = [READ_AT_ONCE]
+
+    class Class:
+        attribute = 4
+
+    def one(a, b=5):
+        return (
+            a,
+            PRIVATE,
+        )
+
+    def two():
+        return PUBLIC, OTHER, READ_AT_ONCE, PRIVATE
+    """
+    reached = {fault.name.partition(": ")[2]: fault.reached_by for fault in faults.of(text)}
+    assert reached["1 -> 2"] is None
+    assert reached["2 -> 3"] == frozenset([13, 17])
+    assert reached["3 -> 4"] is None
+    assert reached["4 -> 5"] is None
+    assert reached["5 -> 6"] == frozenset(range(11, 15))

@@ -11,9 +11,9 @@ import pytest
 from dataflow.errors import AccessDenied, ConfigurationError, PoolTimeout
 from dataflow.execution.pool import WorkflowConnectionPool
 from dataflow.execution.stepping import step
+from dataflow.execution.workers import Workers
 from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions
-from dataflow.sqlite.workers import Workers
 
 IN_MEMORY = SQLiteOptions(":memory:", mode="memory", wal=False)
 
@@ -25,7 +25,7 @@ class Driver:
         self.made: list[SQLiteConnection] = []
 
     def connect(self) -> SQLiteConnection:
-        self.made.append(SQLiteConnection(IN_MEMORY, Workers()))
+        self.made.append(SQLiteConnection(IN_MEMORY, Workers("dataflow-sqlite")))
         return self.made[-1]
 
     @property
@@ -120,7 +120,7 @@ def test_a_connection_with_an_open_transaction_is_not_lent_again(driver: Driver)
 
 def test_a_connection_that_cannot_be_opened_takes_no_place() -> None:
     options = SQLiteOptions("/nowhere/at/all/x.db")
-    pool = WorkflowConnectionPool(lambda: SQLiteConnection(options, Workers()), 1, 0, 0.05)
+    pool = WorkflowConnectionPool(lambda: SQLiteConnection(options, Workers("dataflow-sqlite")), 1, 0, 0.05)
     for _ in range(3):
         with pytest.raises(AccessDenied):
             acquire(pool)

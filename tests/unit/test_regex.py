@@ -8,9 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.errors import InvalidValue
-from dataflow.filters.regex import MAX_LENGTH, parse, read, render
+from dataflow.filters.regex import parse, read, render
+from dataflow.filters.regex.pattern import MAX_LENGTH
 from dataflow.sqlite.automaton import PLACES_KEPT, STEPS_KEPT, Automaton, State
 from dataflow.testing.strategies.filters import TEXTS, regex_patterns
+
+CLASSES = "dwsDWS"
+CONTROLS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v"}
+CHARACTERS = [*map(chr, range(1, 0x180)), "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0010ffff"]
+"""All of ASCII, some others, and those at the edges of what texts can hold."""
+
+
+def found(text: str, pattern: str, fold: bool = False) -> bool:
+    return Automaton(parse(read(pattern, fold, "filter").text)).search(text)
 
 
 @given(regex_patterns(), st.booleans())
@@ -42,6 +52,10 @@ def test_the_automaton_finds_what_pythons_engine_finds(pattern: str, texts: list
         ("(?:ab)*?c", False, "(?:ab)*c"),
         ("a|", False, "a|(?:)"),
         ("[a-c\\d]", False, "[0-9a-c]"),
+        ("[cab]", False, "[a-c]"),
+        ("[a-dc-f]", False, "[a-f]"),
+        ("[a-fc-d]", False, "[a-f]"),
+        ("[ace]", False, "[ace]"),
         ("[^b]", True, "[^Bb]"),
         ("[X-b]", True, "[A-BX-bx-z]"),
         ("ß\\.", True, "ß\\."),
@@ -82,6 +96,9 @@ def test_a_pattern_tells_what_texts_begin_with(pattern: str, prefix: str, after:
         ("(?!a)", "look-ahead (?! is not"),
         ("(?<=a)", "look-behind or a named group"),
         ("(?P<n>a)", "a named group (?P"),
+        ("(?|a)", "a branch reset (?|"),
+        ("(?(1)a)", "a conditional group (?("),
+        ("(?", "a group with flags (?"),
         ("(?i)a", "a group with flags (?"),
         ("(?>a)", "an atomic group"),
         ("(?#a)", "a comment"),
@@ -90,8 +107,19 @@ def test_a_pattern_tells_what_texts_begin_with(pattern: str, prefix: str, after:
         ("\\x41", "an escape by number \\x"),
         ("\\pL", "a Unicode property \\p"),
         ("\\A", "\\A (write ^)"),
-        ("\\y", "this escape is not"),
-        ("\\ä", "this escape is not"),
+        ("\\Z", "\\Z (write $)"),
+        ("\\z", "\\z (write $)"),
+        ("a\\B", "a word boundary \\B"),
+        ("\\u0041", "an escape by number \\u"),
+        ("\\U00000041", "an escape by number \\U"),
+        ("\\PL", "a Unicode property \\P"),
+        ("\\Qa", "a quotation \\Q"),
+        ("\\R", "any line ending \\R"),
+        ("\\X", "a grapheme \\X"),
+        ("\\k<n>", "a back-reference \\k"),
+        ("\\g1", "a back-reference \\g"),
+        ("\\y", "the escape \\y is not"),
+        ("\\ä", "the escape \\ä is not"),
         ("a\\", "a \\ stands at the end"),
         ("*a", "nothing to repeat"),
         ("a|+", "nothing to repeat"),
@@ -103,8 +131,13 @@ def test_a_pattern_tells_what_texts_begin_with(pattern: str, prefix: str, after:
         ("a{", "after { comes a number"),
         ("a{x}", "after { comes a number"),
         ("a{,3}", "after { comes a number"),
-        ("a{1000000}", "after { comes a number"),
+        ("a{1000000}", "more than 255 repeats"),
+        ("a{2,1000000}", "more than 255 repeats"),
         ("a{256}", "more than 255 repeats"),
+        ("a{256,}", "more than 255 repeats"),
+        ("a{1,256}", "more than 255 repeats"),
+        ("a{2", "after { comes a number"),
+        ("a{2,b}", "after { comes a number"),
         ("a{3,2}", "wrong order"),
         ("(a", "a group is not closed"),
         ("a)", "a ) closes no group"),
@@ -113,6 +146,10 @@ def test_a_pattern_tells_what_texts_begin_with(pattern: str, prefix: str, after:
         ("[^]", "a class is empty"),
         ("[z-a]", "wrong order"),
         ("[\\d-z]", "a range needs a character"),
+        ("[a-\\d]", "a range needs a character"),
+        ("[!-\\w]", "a range needs a character"),
+        ("[[.a.]]", "a POSIX class"),
+        ("[[=a=]]", "a POSIX class"),
         ("[[:alpha:]]", "a POSIX class"),
         ("[^\\d\\D]", "excludes every character"),
         ("(a{200}){200}", "more than 2000 characters"),
@@ -127,6 +164,84 @@ def test_what_is_outside_of_the_subset_is_refused_by_name(pattern: str, problem:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "place"),
+    [("(?i)a", 3), ("ab(?=c)", 5), ("abc)", 4), ("*a", 1), ("x\\bx", 4), ("[b-a]", 5), ("a{3,2}b", 7)],
+)
+def test_a_refusal_tells_where_it_is(pattern: str, place: int) -> None:
+    with pytest.raises(InvalidValue, match=f"near character {place} of the pattern"):
+        read(pattern, False, "filter")
+
+
+def test_every_letter_after_a_backslash_means_what_it_says_or_is_refused_by_it() -> None:
+    for letter in map(chr, range(0x21, 0x7F)):
+        if letter in CLASSES + "".join(CONTROLS):
+            continue
+        pattern = f"\\{letter}"
+        if letter.isalnum():
+            named = "an escape by number" if letter.isdigit() else re.escape(pattern)
+            with pytest.raises(InvalidValue, match=f"{named}.* is not in the portable subset"):
+                read(pattern, False, "filter")
+        else:
+            assert [one for one in CHARACTERS if found(one, pattern)] == [letter]
+
+
+@pytest.mark.parametrize("letter", CONTROLS)
+def test_a_control_character_is_written_with_its_letter(letter: str) -> None:
+    for pattern in (f"\\{letter}", f"[\\{letter}]", CONTROLS[letter]):
+        assert read(pattern, False, "filter").text == f"\\{letter}"
+        assert [one for one in CHARACTERS if found(one, pattern)] == [CONTROLS[letter]]
+
+
+@pytest.mark.parametrize("pattern", [".", *(f"\\{letter}" for letter in CLASSES)])
+def test_a_class_holds_what_it_holds_of_ascii_in_python(pattern: str) -> None:
+    engine = re.compile(pattern, re.ASCII)
+    for form in (pattern, f"[{pattern}]" if pattern != "." else pattern):
+        assert [found(one, form) for one in CHARACTERS] == [bool(engine.match(one)) for one in CHARACTERS]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["[^m]", "[^a-z]", "[^\\w]", "[^\\S]", "[A-Z_]", "[!-~]", "[^!-~]", "[@-[]", "[`-{]", "[^\1-\U0010fffe]"],
+)
+def test_a_class_and_its_contrary_share_out_all_characters(pattern: str) -> None:
+    engine = re.compile(pattern, re.ASCII)
+    assert [found(one, pattern) for one in CHARACTERS] == [bool(engine.match(one)) for one in CHARACTERS]
+
+
+@pytest.mark.parametrize("pattern", ["[A-Z]", "[a-z]", "[@-[]", "[`-{]", "[^m]", "[^a-y]", "[A-z]", "ä", "k"])
+def test_only_ascii_letters_lose_their_case(pattern: str) -> None:
+    engine = re.compile(pattern, re.ASCII)
+    for one in CHARACTERS:
+        other = one.swapcase() if one.isascii() else one
+        if pattern.startswith("[^"):  # what is left out is left out in both cases
+            expected = bool(engine.match(one)) and bool(engine.match(other))
+        else:
+            expected = bool(engine.match(one)) or bool(engine.match(other))
+        assert found(one, pattern, fold=True) == expected, one
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        ("a" * MAX_LENGTH, "a" * (MAX_LENGTH + 1)),
+        ("(" * 40 + "a" + ")" * 40, "(" * 41 + "a" + ")" * 41),
+        ("(a)" * 41, "(" * 41 + "a" + ")" * 41),
+        ("a{255}", "a{256}"),
+        ("a{255,255}", "a{255,256}"),
+        ("a{2,2}", "a{2,1}"),
+        ("a{199}" * 9 + "a{198}", "a{199}" * 10),
+        ("(?:(?:a?){20}){48}", "(?:(?:a?){20}){49}"),
+        ("(?:a{1,30}){1,60}", "(?:a{1,30}){1,70}"),
+        ("(?:a{30,}){60,}", "(?:a{30,}){70,}"),
+    ],
+)
+def test_a_limit_is_met_exactly(allowed: str, refused: str) -> None:
+    read(allowed, False, "filter")
+    with pytest.raises(InvalidValue):
+        read(refused, False, "filter")
+
+
+@pytest.mark.parametrize(
     "pattern", ["^(a+)+b", "(a|a)*b", "(a*)*(a*)*b", "(a?){200}b", "a.*a.*a.*a.*b", "(a+a+)+b", "^(a|aa)+b"]
 )
 def test_no_pattern_needs_more_than_a_moment(pattern: str) -> None:
@@ -138,6 +253,40 @@ def test_no_pattern_needs_more_than_a_moment(pattern: str) -> None:
 def test_the_end_is_found_though_nothing_else_can_be() -> None:
     assert Automaton(parse("^a|$")).search("bb")
     assert not Automaton(parse("^a|^$")).search("bb")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "^a{2,3}$",
+        "^a{2,}$",
+        "^a{0,2}$",
+        "^a{3}$",
+        "^a?$",
+        "^a+$",
+        "^a*$",
+        "^(?:aa|aaa){1,2}$",
+        "^(?:a{2}){1,3}$",
+    ],
+)
+def test_a_repeat_is_met_as_often_as_it_says(pattern: str) -> None:
+    engine = re.compile(pattern)
+    for length in range(12):
+        text = "a" * length
+        assert found(text, pattern) == bool(engine.search(text)), length
+
+
+def test_an_automaton_knows_the_states_that_it_has_seen() -> None:
+    automaton = Automaton(parse("a[bc]+d"))
+    text = "abcbcbcb" * 10
+    assert not automaton.search(text)
+    states = dict(automaton._known)
+    steps = {places: dict(state.steps) for places, state in states.items()}
+    assert len(steps) > 1
+    assert any(steps.values())
+    assert not automaton.search(text)
+    assert automaton._known == states
+    assert {places: state.steps for places, state in states.items()} == steps
 
 
 def test_an_automaton_forgets_rather_than_grow() -> None:

@@ -174,12 +174,12 @@ def test_a_run_that_is_given_sql_that_writes_begins_as_a_writer(
     begun: list[str] = []
     begin = dialect.begin
 
-    def noted(*, writes: bool) -> str:
-        begun.append(begin(writes=writes))
+    def noted(**asked: Any) -> str:
+        begun.append(begin(**asked))
         return begun[-1]
 
     db.run_sync(db.nodes.UserCreateNode(name="old"))
-    monkeypatch.setattr(type(dialect), "begin", lambda self, *, writes: noted(writes=writes))
+    monkeypatch.setattr(type(dialect), "begin", lambda self, **asked: noted(**asked))
     reading = build(db, "UserListNode", ("SQLNode", {"sql": "SELECT 1 AS one"}))
     assert not reading.writes
     LocalRuntime().execute(reading)

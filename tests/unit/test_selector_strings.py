@@ -1,5 +1,7 @@
 """The string conditions of the nodes for one row."""
 
+import re
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -105,6 +107,48 @@ def test_a_text_outside_of_the_grammar_is_refused_with_a_way_out(text: str, mess
     with pytest.raises(InvalidValue, match=message) as caught:
         parse_selector(text)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "word", ["in", "like", "ilike", "between", "contains", "exists", "regex", "not", "Not", "iLike"]
+)
+def test_an_operator_of_filters_leads_to_a_filter(word: str) -> None:
+    expected = f"{word.upper()} is no operator here; write a filter dict with ${word.lower()}"
+    with pytest.raises(InvalidValue, match=re.escape(expected)):
+        parse_selector(f"name {word} :name")
+
+
+@pytest.mark.parametrize("word", ["and", "or", "not", "AND", "Or"])
+def test_a_word_of_the_grammar_is_a_field_in_quotes_only(word: str) -> None:
+    with pytest.raises(InvalidValue, match="a field must come here"):
+        parse_selector(f"{word} = :x")
+    assert parse_selector(f'"{word}" = :x')[0].field == word
+
+
+@pytest.mark.parametrize(("length", "fits"), [(2000, True), (2001, False)])
+def test_a_text_may_be_this_long(length: int, fits: bool) -> None:
+    text = "id = :" + "x" * (length - 6)
+    if fits:
+        assert len(parse_selector(text)) == 1
+    else:
+        with pytest.raises(InvalidValue, match="longer than 2000 characters"):
+            parse_selector(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("id ~ :id", 4),
+        ("id = id", 6),
+        ("  5 = :x", 3),
+        ("id = :id and", 13),
+        ("id = :id OR x = :x", 10),
+        ("id = :5", 6),
+    ],
+)
+def test_a_refusal_tells_at_which_character(text: str, place: int) -> None:
+    with pytest.raises(InvalidValue, match=f"conditions, at character {place}: "):
+        parse_selector(text)
 
 
 INJECTIONS = [

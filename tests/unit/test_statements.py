@@ -4,19 +4,23 @@ import pytest
 
 from dataflow.model.declare import declare
 from dataflow.model.schema import Model
+from dataflow.stages import Limit, Skip
 from dataflow.statements import (
     EVERYTHING,
     NOTHING,
+    Aggregate,
     Change,
     Delete,
     Insert,
     InsertMany,
     Order,
+    Pipeline,
     Raw,
     Select,
     Statement,
     Update,
     UpdateMany,
+    UpsertMany,
     Where,
     compare,
     equals,
@@ -96,8 +100,19 @@ def test_whatever_changes_the_text_changes_the_shape() -> None:
         Select(MODEL, order=(Order("age"),)),
         Select(MODEL, fields=("age",)),
         Select(MODEL, counting=True),
+        Select(MODEL, locking=True),
+        Aggregate(MODEL, EVERYTHING, Pipeline((Skip(),), (1,))),
+        Aggregate(MODEL, NAME, Pipeline((Skip(),), (1,))),
+        Aggregate(MODEL, EVERYTHING, Pipeline((Limit(),), (1,))),
         Insert(MODEL, ("age",), (1,)),
         InsertMany(MODEL, ("name",), [], returning=True),
+        InsertMany(MODEL, ("name",), [], ("a",)),
+        UpsertMany(MODEL, ("name", "age"), [], (), ("name",), ("age",)),
+        UpsertMany(MODEL, ("name",), [], (), ("name",), ("age",)),
+        UpsertMany(MODEL, ("name", "age"), [], (1,), ("name",), ("age",)),
+        UpsertMany(MODEL, ("name", "age"), [], (), ("age",), ("age",)),
+        UpsertMany(MODEL, ("name", "age"), [], (), ("name",), ()),
+        UpsertMany(MODEL, ("name", "age"), [], (), ("name",), (), ("age",)),
         Update(MODEL, (Change("name"),), ("a",), NAME),
         Update(MODEL, (Change("age"),), (1,), NAME),
         Update(MODEL, (Change("age", "$inc"),), (1,), NAME),
@@ -125,10 +140,39 @@ def test_values_come_in_the_order_of_the_text() -> None:
     assert Update(MODEL, (Change("age"),), (1,), where, 2).values == (1, "Ann", 5, 2)
     many = UpdateMany(MODEL, ("id",), ("name",), [], (Change("age"),), (1,), where)
     assert many.shared == (1, "Ann", 5)
+    assert Aggregate(MODEL, where, Pipeline((Skip(),), (3,))).values == ("Ann", 5, 3)
     assert Delete(MODEL, where, 2).values == ("Ann", 5, 2)
     assert Delete(MODEL, where).values == ("Ann", 5)
+
+
+def test_what_is_not_asked_for_is_not_done() -> None:
+    pipeline = Pipeline((), ())
+    assert Order("age") == Order("age", descending=False)
+    assert Change("age") == Change("age", "$set")
+    upsert = UpsertMany(MODEL, ("name",), [], (), ("name",), ())
+    pairs: list[tuple[Statement, Statement]] = [
+        (Select(MODEL), Select(MODEL, EVERYTHING, (), None, None, None, False, False, False)),
+        (Aggregate(MODEL, NAME, pipeline), Aggregate(MODEL, NAME, pipeline, with_deleted=False)),
+        (InsertMany(MODEL, (), []), InsertMany(MODEL, (), [], (), returning=False)),
+        (upsert, UpsertMany(MODEL, ("name",), [], (), ("name",), (), (), EVERYTHING)),
+        (Update(MODEL, (), (), NAME), Update(MODEL, (), (), NAME, limit=None, returning=None)),
+        (
+            UpdateMany(MODEL, ("id",), ("age",), []),
+            UpdateMany(MODEL, ("id",), ("age",), [], (), (), EVERYTHING, batch_size=None),
+        ),
+        (Delete(MODEL, NAME), Delete(MODEL, NAME, limit=None, returning=True, for_good=False)),
+    ]
+    for brief, full in pairs:
+        assert brief == full
+        assert brief.shape == full.shape
 
 
 def test_a_limit_of_none_is_not_one_of_zero() -> None:
     assert Select(MODEL, limit=0).values == (0,)
     assert Select(MODEL, limit=0).shape == Select(MODEL, limit=9).shape != Select(MODEL).shape
+
+
+@pytest.mark.parametrize("where", [NAME, NAME & AGE, NAME | AGE, is_null("age"), EVERYTHING, NOTHING])
+def test_what_is_turned_round_twice_is_what_it_was(where: Where) -> None:
+    assert ~~where == where
+    assert ~where != where

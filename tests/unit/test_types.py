@@ -104,12 +104,24 @@ def test_every_type_may_be_null(python: Any) -> None:
         (Dict[str, int], dict),  # noqa: UP006
         (Dict, dict),  # noqa: UP006
         (list[dict[str, int]], list),
-        (List[int], list),  # noqa: UP006
+        (list[int | None], list),
+        (list[int | str], list),
+        (list[list[int]], list),
+        (list[Decimal], list),
+        (list[Literal[1, 2]], list),
+        (list[Any], list),
+        (List, list),  # noqa: UP006
     ],
     ids=str,
 )
 def test_generic_dicts_and_lists_are_json(annotation: object, python: type) -> None:
     assert column(annotation) == ColumnType(Kind.JSON, python)
+
+
+@pytest.mark.parametrize("annotation", [list[int], List[int], list[int] | None], ids=str)  # noqa: UP006
+def test_a_list_of_scalars_knows_their_type(annotation: object) -> None:
+    element = ColumnType(Kind.INTEGER, int, nan=False, infinite=False)
+    assert column(annotation) == ColumnType(Kind.JSON, list, element=element)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dataflow import AsyncLocalRuntime, LocalRuntime, WorkflowBuilder, node
-from dataflow.errors import WorkflowBuildError, WorkflowExecutionError
+from dataflow.errors import ValidationError, WorkflowBuildError, WorkflowExecutionError
 
 
 def add(a: int, b: int = 10) -> int:
@@ -255,3 +255,55 @@ def test_an_error_of_the_function_is_the_cause_and_is_chained() -> None:
     assert caught.value.__cause__ is error
     assert caught.value.node == "fail"
     assert "KeyError" in str(caught.value)
+
+
+def test_a_parameter_of_a_run_that_a_function_does_not_take_is_refused() -> None:
+    builder = WorkflowBuilder()
+    builder.add_node(add, "sum", {"a": 1})
+    workflow = builder.build()
+    assert LocalRuntime().execute(workflow, {"sum": {"b": 2}})[0]["sum"]["result"] == 3
+    with pytest.raises(WorkflowExecutionError, match="add has no parameter 'bb'; did you mean 'b'"):
+        LocalRuntime().execute(workflow, {"sum": {"bb": 2}})
+    lacking = WorkflowBuilder()
+    lacking.add_node(add, "sum")
+    with pytest.raises(WorkflowExecutionError, match="add needs a value for 'a'"):
+        LocalRuntime().execute(lacking.build(), {"sum": {"b": 2}})
+
+
+def test_a_node_is_called_like_its_function_or_the_type_of_its_object() -> None:
+    names = []
+    for function in (add, Adder(), Adder().method, partial(add, b=1), lambda a: a):
+        builder = WorkflowBuilder()
+        builder.add_node(function, "x", {"a": 1})
+        names.append(builder.build().steps[0].node.name)
+    assert names == ["add", "Adder", "method", "partial", "<lambda>"]
+
+
+def test_the_mark_of_a_function_leaves_it_as_it_is() -> None:
+    def total(prices: list[int]) -> dict[str, int]:
+        return {"total": sum(prices)}
+
+    assert node(total) is total
+    assert node(outputs=["total"])(total) is total
+    assert total([1, 2]) == {"total": 3}
+    wrong: list[Any] = ["total", [5], ["total", None]]
+    for outputs in wrong:
+        with pytest.raises(ValidationError, match="outputs of a node are a list of names"):
+            node(outputs=outputs)
+
+
+def test_the_outputs_that_are_named_are_all_that_there_are() -> None:
+    @node(outputs=["total"])
+    def total(prices: list[int]) -> dict[str, int]:
+        return {"total": sum(prices)}
+
+    for output, is_known in (("total", True), ("result", True), ("sum", False)):
+        builder = WorkflowBuilder()
+        builder.add_node(total, "sums", {"prices": [1, 2]})
+        builder.add_node(lambda a: a, "after")
+        builder.add_connection("sums", output, "after", "a")
+        if is_known:
+            assert LocalRuntime().execute(builder.build())[0]["after"]["result"] in (3, {"total": 3})
+        else:
+            with pytest.raises(WorkflowBuildError, match="'sum'"):
+                builder.build()

@@ -1,13 +1,18 @@
 """Adding nodes: their ids, their types, their parameters, and what is said of those that are wrong."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import FrozenInstanceError
-from typing import Any
+from decimal import Decimal
+from typing import Any, ClassVar
 
 import pytest
 
-from dataflow import DataFlow, WorkflowBuilder
-from dataflow.errors import WorkflowBuildError, WorkflowError
+from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
+from dataflow.abc import Codec
+from dataflow.errors import DataFlowError, WorkflowBuildError, WorkflowError
+from dataflow.sqlite.dialect import SQLiteDialect
+from dataflow.types import ColumnType
 
 
 @pytest.fixture
@@ -311,3 +316,139 @@ def test_a_builder_can_be_repaired(db: DataFlow) -> None:
     assert "'b'" in only_problem(builder)
     builder.add_node("OrderListNode", "b")
     assert [step.id for step in builder.build()] == ["a", "b"]
+
+
+# What is settled when a workflow is built
+
+
+@pytest.fixture
+def shop(db: DataFlow) -> DataFlow:
+    @db.model
+    class Item:
+        name: str
+        price: Decimal
+        __dataflow__: ClassVar = {"timestamps": False}
+
+    @db.model
+    class Draft:
+        title: str
+        __dataflow__: ClassVar = {"timestamps": False, "versioned": True}
+
+    db.run_sync(db.nodes.OrderCreateNode(customer="Ann", total=1))
+    return db
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [
+        ("OrderReadNode", {"id": 1}),
+        ("OrderReadNode", {"conditions": "total = :total", "total": 1}),
+        ("OrderListNode", {"filter": {"total": {"$gt": 0}}, "order_by": ["-total"]}),
+        ("OrderDeleteNode", {"id": 7}),
+        ("OrderBulkDeleteNode", {"filter": {"total": 7}}),
+    ],
+)
+def test_a_node_that_means_the_same_each_time_is_read_once(
+    shop: DataFlow, kind: str, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = WorkflowBuilder(shop)
+    builder.add_node(kind, "x", parameters)
+    workflow = builder.build()
+    expected, _ = LocalRuntime().execute(workflow)
+    monkeypatch.setattr(type(workflow.steps[0].node), "prepare", None)
+    results, _ = LocalRuntime().execute(workflow)
+    assert results == expected
+
+
+def test_a_node_that_notes_the_time_is_read_each_time(db: DataFlow) -> None:
+    builder = WorkflowBuilder(db)
+    builder.add_node("OrderCreateNode", "new", {"customer": "Ann", "total": 1})
+    builder.add_node(
+        "OrderBulkCreateNode", "more", {"data": [{"customer": "Bob", "total": 1}], "return_rows": True}
+    )
+    builder.add_node("OrderUpdateNode", "old", {"id": 1, "total": 2})
+    workflow = builder.build()
+    times = []
+    for _ in range(2):
+        results, _ = LocalRuntime().execute(workflow)
+        times += [
+            results["new"]["created_at"],
+            results["more"]["result"][0]["created_at"],
+            results["old"]["updated_at"],
+        ]
+    assert len(set(times)) == 6
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize(("certain", "alone"), [(True, True), (False, False)])
+def test_a_row_whose_values_can_certainly_be_read_is_changed_without_a_transaction_around_it(
+    certain: bool, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def codec(self: object, type: ColumnType) -> Codec:
+        return Codec(None, str, certain=certain)
+
+    monkeypatch.setattr(SQLiteDialect, "codec", codec)
+    with DataFlow() as db:
+
+        @db.model
+        class Note:
+            text: str
+
+        builder = WorkflowBuilder(db)
+        builder.add_node("NoteUpdateNode", "x", {"id": 1, "text": "new"})
+        assert ("a transaction by itself" in builder.build().explain().transaction) is alone
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "alone"),
+    [
+        ("OrderCreateNode", {"customer": "Ann", "total": 1}, True),
+        ("OrderReadNode", {"id": 1}, True),
+        ("OrderReadNode", {"conditions": {"total": 1}}, True),
+        ("OrderListNode", {}, True),
+        ("OrderListNode", {"aggregate": [{"$count": "n"}]}, True),
+        ("DraftUpdateNode", {"id": 1, "title": "x"}, True),
+        ("DraftUpdateNode", {"id": 1, "updates": {"title": "x"}}, True),
+        # A second match is noticed after the statement, and so is a version that is another one.
+        ("DraftUpdateNode", {"conditions": {"title": "a"}, "updates": {"title": "x"}}, False),
+        ("DraftUpdateNode", {"id": 1, "title": "x", "version": 1}, False),
+        # A price that cannot be read would be noticed after the statement as well.
+        ("ItemUpdateNode", {"id": 1, "name": "x"}, False),
+        ("DraftDeleteNode", {"id": 1}, True),
+        ("DraftDeleteNode", {"id": 1, "version": 1}, False),
+        ("DraftDeleteNode", {"conditions": {"title": "a"}}, False),
+        ("OrderBulkCreateNode", {"data": []}, False),
+        ("OrderBulkUpsertNode", {"data": []}, False),
+        ("OrderBulkUpdateNode", {"filter": {"total": 1}, "update": {"total": 2}}, True),
+        ("OrderBulkUpdateNode", {"data": [{"id": 1, "total": 2}]}, False),
+        ("OrderBulkDeleteNode", {"filter": {"total": 9}}, True),
+        ("SQLNode", {"sql": "SELECT 1 AS one"}, True),
+        ("SQLNode", {"sql": "DELETE FROM orders"}, False),
+    ],
+)
+def test_a_single_statement_that_nothing_can_refuse_afterwards_is_a_transaction_by_itself(
+    shop: DataFlow, kind: str, parameters: dict[str, Any], alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = WorkflowBuilder(shop)
+    builder.add_node(kind, "x", parameters)
+    workflow = builder.build()
+    assert ("a transaction by itself" in workflow.explain().transaction) is alone
+
+    dialect = shop.databases()["primary"].dialect
+    begin, begun = type(dialect).begin, []
+
+    def noted(self: Any, *, writes: bool) -> str:
+        begun.append(writes)
+        return begin(self, writes=writes)
+
+    for model in ("Order", "Item", "Draft"):  # makes the tables
+        shop.run_sync(getattr(shop.nodes, f"{model}ListNode")())
+    monkeypatch.setattr(type(dialect), "begin", noted)
+    for run in (
+        lambda: LocalRuntime().execute(workflow),
+        lambda: shop.run_sync(getattr(shop.nodes, kind)(**parameters)),
+    ):
+        begun.clear()
+        with suppress(DataFlowError):  # there is no such row
+            run()
+        assert begun == ([] if alone else [True]), kind

@@ -28,7 +28,7 @@ SQLITE = ROOT / "packages/dataflow-sqlite/src"
 TARGETS = (
     (CORE, "dataflow/statements.py"),
     (CORE, "dataflow/stages.py"),
-    (CORE, "dataflow/filters/*.py"),
+    (CORE, "dataflow/filters/**/*.py"),
     (CORE, "dataflow/sql/*.py"),
     (CORE, "dataflow/nodes/*.py"),
     (SQLITE, "dataflow/sqlite/expressions.py"),

@@ -56,14 +56,16 @@ class Mutation(NamedTuple):
 
     :param name: what it is called in reports: the same as long as the line stays the same, wherever that stands.
     :param lines: of the statement that it is in; of a compound statement those before its body.
-    :param in_function: whether the statement runs when a function does, and not when the module is imported.
+    :param reached_by: the lines of which a test runs one when it comes to the fault. The value of a private constant
+        matters where a function reads it, the default of a parameter where the function runs. None where whatever runs
+        anything of the module may come to it.
     :param source: the text of the whole module, with the fault.
     """
 
     path: Path
     name: str
     lines: range
-    in_function: bool
+    reached_by: frozenset[int] | None
     source: bytes
 
 
@@ -73,6 +75,7 @@ class _Place(NamedTuple):
     scope: tuple[str, ...]
     in_function: bool
     lines: range
+    reached_by: frozenset[int] | None = None
 
 
 class _Change(NamedTuple):
@@ -101,7 +104,7 @@ def mutations(path: Path, module: str) -> list[Mutation]:
             names[name] += 1
             if names[name] > 1:
                 name += f" ({names[name]})"
-            found.append(Mutation(path, name, place.lines, place.in_function, mutated))
+            found.append(Mutation(path, name, place.lines, place.reached_by, mutated))
     return found
 
 
@@ -135,6 +138,7 @@ class _Walk:
             if isinstance(node, ast.ImportFrom) and node.module == "dataflow.errors"
             for name in node.names
         }
+        self._readers = _readers(tree)
 
     def block(self, body: list[ast.stmt], place: _Place) -> Iterator[_Change]:
         for statement in body:
@@ -143,12 +147,15 @@ class _Walk:
     def _statement(self, node: ast.stmt, place: _Place) -> Iterator[_Change]:
         body = getattr(node, "body", None)
         last = body[0].lineno - 1 if body else node.end_lineno or node.lineno
-        place = place._replace(lines=range(node.lineno, max(last, node.lineno) + 1))
+        lines = range(node.lineno, max(last, node.lineno) + 1)
+        reached_by = frozenset(lines) if place.in_function else self._readers.get(_constant(node))
+        place = place._replace(lines=lines, reached_by=reached_by)
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
+                inside = range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1)
                 for default in (*node.args.defaults, *node.args.kw_defaults):
                     if default is not None:
-                        yield from self._expression(default, place)
+                        yield from self._expression(default, place._replace(reached_by=frozenset(inside)))
                 yield from self.block(
                     node.body, _Place((*place.scope, node.name), in_function=True, lines=place.lines)
                 )
@@ -239,6 +246,41 @@ class _Walk:
                 parts = [part.value for part in node.values if isinstance(part, ast.Constant)]
                 return any(" " in str(part) for part in parts)
         return False
+
+
+def _constant(node: ast.stmt) -> str | None:
+    """The name of the one variable that a statement gives a value."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name
+    return None
+
+
+def _readers(tree: ast.Module) -> dict[str | None, frozenset[int]]:
+    """The constants of a module that nobody else can know, each with the lines of the functions that read it.
+
+    One that is read outside of functions has made something else by the time a test runs, and is left out.
+    """
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {id(part) for function in functions for line in function.body for part in ast.walk(line)}
+    constants = {name for name in map(_constant, tree.body) if name is not None}
+    readers: dict[str | None, set[int]] = {name: set() for name in constants - set(_exported(tree))}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in readers:
+            if id(node) in inside:
+                readers[node.id].add(node.lineno)
+            else:
+                readers.pop(node.id)
+    return {name: frozenset(lines) for name, lines in readers.items() if lines}
+
+
+def _exported(tree: ast.Module) -> list[str]:
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
+                names: list[str] = ast.literal_eval(value)
+                return names
+    return []
 
 
 def _is_alias(node: ast.AnnAssign) -> bool:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
-from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,7 +69,7 @@ def tests_of(files: Sequence[Path], fingerprint: str, crew: Crew) -> Tests:
     print(f"{len(tests.seconds)} tests in {time.monotonic() - began:.0f} s", flush=True)
 
     # Once more, as a trial would, with a module in its own words: who fails now would notice faults that are not there.
-    unchanged = Mutation(files[0], "none", range(0), False, files[0].read_bytes())
+    unchanged = Mutation(files[0], "none", range(0), None, files[0].read_bytes())
     ordered = sorted(tests.lines, key=tests.seconds.__getitem__)
     unfit = crew.ask(partial(failing, unchanged, ordered, 300), 3600)
     if not isinstance(unfit, list):
@@ -134,27 +133,29 @@ def choose(mutation: Mutation, tests: Tests, killers: Sequence[str], patience: f
     """The tests that reach a fault, as many as can run in so many seconds: those first that are likely to notice it.
 
     These are the ones that noticed others nearby, and then those of which most is about the same module, for the time
-    that they take. What runs at the import of a module concerns all tests that run anything of it.
+    that they take. A module of which nothing but its import runs is looked at by any test.
     """
     reached = tests.reached.get(str(mutation.path), {})
-    lines = mutation.lines if mutation.in_function else reached.keys()
+    lines = reached.keys() if mutation.reached_by is None else mutation.reached_by
     found = {test for line in lines for test in reached.get(line, ())}
+    if not found and mutation.reached_by is None:
+        found = {test for module in tests.reached.values() for line in module.values() for test in line}
     within = Counter(test for names in reached.values() for test in names)
     value = {test: within[test] / tests.lines[test] / (0.05 + tests.seconds[test]) for test in found}
     likely = [test for test in dict.fromkeys(killers) if test in found]
-    others = _varied(sorted(found.difference(likely), key=lambda test: (-value[test], test)))
+    others = _varied(found.difference(likely), value)
     return _within([*likely, *others], tests.seconds, patience)
 
 
-def _varied(tests: Iterable[str]) -> list[str]:
-    """One of each test function first, then a second one of its parameters, and so on: they are much alike."""
+def _varied(tests: Iterable[str], value: Mapping[str, float]) -> list[str]:
+    """The best first; with other parameters, the second of a function counts half of its value, the third a third."""
     seen: Counter[str] = Counter()
-    turns: list[tuple[int, str]] = []
-    for test in tests:
-        function = test.partition("[")[0].rpartition("::")[2]
-        turns.append((seen[function], test))
+    worth: dict[str, float] = {}
+    for test in sorted(tests, key=lambda test: (-value[test], test)):
+        function = test.partition("[")[0]
         seen[function] += 1
-    return [test for _, test in sorted(turns, key=itemgetter(0))]
+        worth[test] = value[test] / seen[function]
+    return sorted(worth, key=lambda test: (-worth[test], test))
 
 
 def cut(tests: Sequence[str], seconds: Mapping[str, float]) -> tuple[Sequence[str], Sequence[str]]:

@@ -1,7 +1,7 @@
 # /// seed
 # document = "ADR-003: Workflow-Native Database Operations"
 # section = "Decision"
-# needs = ["TransactionContextNode"]
+# supplied = ["model Product", "model Inventory", "rows of Inventory", "parameters for {...}", "the imports", "a run"]
 # ///
 workflow = WorkflowBuilder()
 # Automatic transaction management with high-level abstraction

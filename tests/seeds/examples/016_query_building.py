@@ -2,7 +2,6 @@
 # document = "Core Concepts"
 # section = "6. Query Building"
 # supplied = ["the imports"]
-# needs = ["create_query_builder"]
 # ///
 from kailash.nodes.data import create_query_builder
 

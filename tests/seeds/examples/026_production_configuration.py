@@ -2,7 +2,7 @@
 # document = "Core Concepts"
 # section = "Production Configuration"
 # supplied = ["the imports"]
-# needs = ["dataflow-postgres", "dataflow-tenancy", "dataflow-cache", "monitoring and security: no package yet"]
+# needs = ["dataflow-tenancy", "dataflow-cache", "monitoring and security: no package yet"]
 # ///
 # Full configuration
 db = DataFlow(

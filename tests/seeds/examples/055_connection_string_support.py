@@ -2,7 +2,6 @@
 # document = "Zero-Config Database Framework"
 # section = "Connection String Support"
 # supplied = ["the imports"]
-# needs = ["dataflow-postgres", "dataflow-mysql"]
 # ///
 # Supports complex passwords with special characters
 connection_examples = [

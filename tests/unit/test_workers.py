@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dataflow.sqlite.workers import PATIENCE, Workers, _Crew
+from dataflow.execution.workers import PATIENCE, Workers, _Crew
 
 
 def nothing() -> None:
@@ -28,7 +28,7 @@ async def identity() -> int:
 def workers() -> Iterator[Workers]:
     """Workers with a user, whose threads are gone afterwards."""
     before = threading.active_count()
-    workers = Workers()
+    workers = Workers("dataflow-test")
     workers.enter()
     yield workers
     workers.leave(waiting=True)
@@ -37,7 +37,7 @@ def workers() -> Iterator[Workers]:
 
 def test_a_coroutine_runs_in_another_thread_and_its_result_comes_back(workers: Workers) -> None:
     async def main() -> None:
-        assert await workers.run(thread(), nothing, first=False) == "dataflow-sqlite"
+        assert await workers.run(thread(), nothing, first=False) == "dataflow-test"
 
     asyncio.run(main())
 
@@ -177,8 +177,8 @@ def test_what_is_cancelled_while_it_runs_has_ended_when_the_waiting_ends(workers
 
 def test_a_job_without_users_leaves_no_thread() -> None:
     before = threading.active_count()
-    workers = Workers()
-    assert asyncio.run(workers.run(thread(), nothing, first=False)) == "dataflow-sqlite"
+    workers = Workers("dataflow-test")
+    assert asyncio.run(workers.run(thread(), nothing, first=False)) == "dataflow-test"
     assert threading.active_count() == before
 
 
@@ -191,7 +191,7 @@ def test_a_thread_that_ends_as_soon_as_it_begins_ends_in_peace(monkeypatch: pyte
         begin(thread)
         thread.join(10)
 
-    crew = _Crew()
+    crew = _Crew("dataflow-test")
     crew.dismiss()
     crew.join()
     # As slow as the machine may be in just that moment.
@@ -213,7 +213,7 @@ def test_loops_of_several_threads_may_share_them(workers: Workers) -> None:
         one.start()
     for one in threads:
         one.join()
-    assert found == ["dataflow-sqlite"] * 200
+    assert found == ["dataflow-test"] * 200
 
 
 def test_loops_that_take_turns_are_each_looked_after_once(workers: Workers) -> None:
