@@ -46,6 +46,7 @@ for name, number in {"few": 25, PROFILE: 35, "many": 130}.items():
     settings.register_profile(
         name,
         max_examples=number * SCALES[PROFILE],
+        derandomize=PROFILE == "quick",
         deadline=None,  # machines are busy, and how long something takes is a matter of other tests
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

@@ -227,8 +227,9 @@ class RunTests:
                     nonlocal ended
                     results, _ = await runtime.execute(built)
                     assert results["read"]["found"]
-                    # Others may be quicker by what twenty of them do meanwhile.
-                    assert abs(ended - number) < 200, "somebody was kept waiting"
+                    # Others may be quicker by what they do while a busy machine lets this one rest; a queue
+                    # that is not in turn keeps some waiting for nearly all of them.
+                    assert abs(ended - number) < 1000, "somebody was kept waiting"
                     ended += 1
 
                 async with asyncio.TaskGroup() as tasks:
