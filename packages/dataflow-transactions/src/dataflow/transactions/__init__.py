@@ -1,0 +1,1 @@
+"""Sagas and two-phase commit for DataFlow."""

@@ -1,0 +1,30 @@
+"""Places in the code at which a test can have the process die, as a power cut would have it.
+
+``DATAFLOW_CRASH_AT=saga.after_commit`` kills the process when it comes there, ``saga.after_commit:3`` when it comes
+there for the third time. Without the variable a place costs the comparison of two names.
+"""
+
+import os
+import signal
+from typing import Final
+
+__all__ = ["POINTS", "crash_point"]
+
+POINTS: Final[tuple[str, ...]] = ()
+"""All places, in the order in which they are passed."""
+
+_place, _, _count = os.environ.get("DATAFLOW_CRASH_AT", "").partition(":")
+_passes_left = int(_count or 1)
+
+
+def crash_point(name: str) -> None:
+    """Die here, without any clearing up, if the environment says so."""
+    if name == _place:
+        _die_at_last_pass()
+
+
+def _die_at_last_pass() -> None:
+    global _passes_left
+    _passes_left -= 1
+    if _passes_left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
