@@ -2,14 +2,14 @@
 
 import sys
 import weakref
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from threading import Lock
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from dataflow.abc import Dialect, NodeType
 from dataflow.config import DataFlowConfig
-from dataflow.errors import ConfigurationError, ModelError, UnknownNode, nearest
+from dataflow.errors import ConfigurationError, ModelError, UnknownNode, ValidationError, nearest
 from dataflow.execution.database import Database
 from dataflow.execution.forks import watch_forks
 from dataflow.execution.pool import WorkflowConnectionPool
@@ -18,6 +18,7 @@ from dataflow.model.demands import check_demands
 from dataflow.model.extension import ExtraField
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node, Output
+from dataflow.nodes.function import FunctionNode, node
 from dataflow.nodes.registry import open_databases
 from dataflow.runtime.calls import NodeCall, NodeHandle
 from dataflow.runtime.stream import Stream
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["DataFlow", "Nodes"]
 
 Class = TypeVar("Class", bound=type)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class DataFlow:
@@ -61,7 +63,7 @@ class DataFlow:
         self._lock = Lock()
         self._models: dict[str, Model] = {}
         self._nodes: dict[str, Node] = {}
-        self._owners: dict[str, Model] = {}
+        self._owners: dict[str, Model | FunctionNode] = {}
         self._databases = {
             name: _database(name, url, self.config) for name, url in self.config.databases.items()
         }
@@ -109,6 +111,42 @@ class DataFlow:
                 self._owners[name] = model
         _equip(cls, model, self)
         return cls
+
+    @overload
+    def node(self, function: Function) -> Function: ...
+    @overload
+    def node(
+        self,
+        *,
+        name: str | None = None,
+        outputs: Collection[str] | None = None,
+        repeatable: bool = False,
+        outside: bool = False,
+    ) -> Callable[[Function], Function]: ...
+    def node(
+        self,
+        function: Any = None,
+        *,
+        name: str | None = None,
+        outputs: Collection[str] | None = None,
+        repeatable: bool = False,
+        outside: bool = False,
+    ) -> Any:
+        """Make a type of node of a function, which stays what it is: ``workflow.add_node("refund", "id")``.
+
+        Defined again, from the same place in the same module, it replaces the older one.
+
+        :param name: what the type is called; without it, as the function is.
+        :param outputs: as of :func:`dataflow.node`, and so are ``repeatable`` and ``outside``.
+        :raises ValidationError: for what cannot be a node, and for a name that another node has.
+        """
+        mark = node(outputs=outputs, repeatable=repeatable, outside=outside)
+
+        def define(function: Any) -> Any:
+            self._add_function(FunctionNode(mark(function), name))
+            return function
+
+        return define if function is None else define(function)
 
     def list_models(self) -> list[str]:
         """The names of the models."""
@@ -223,6 +261,23 @@ class DataFlow:
         same_class = ours is not None and theirs is not None and ours.origin == theirs.origin
         return same_class or self.config.database == other.config.database
 
+    def _add_function(self, function: FunctionNode) -> None:
+        name = function.name
+        if not isinstance(cast("object", name), str) or not name.isidentifier():
+            raise ValidationError(f"{name!r} is no name of a node; write @db.node(name='RefundNode')")
+        with self._lock:
+            older = self._owners.get(name)
+            if name in self._global or isinstance(older, Model):
+                raise ValidationError(
+                    f"there is a node type {name} already; choose another: @db.node(name=...)"
+                )
+            if older is not None and older.origin != function.origin:
+                raise ValidationError(
+                    f"the node type {name} is defined twice, by {'.'.join(older.origin)} and by "
+                    f"{'.'.join(function.origin)}; rename one of them: @db.node(name=...)"
+                )
+            self._nodes[name] = self._owners[name] = function
+
     def _replaceable(self, model: Model, types: Collection[str]) -> Model | None:
         """The older definition of the same class, if there is one; what belongs to another is refused."""
         older = self._models.get(model.name)
@@ -239,7 +294,7 @@ class DataFlow:
         for name in types:
             if name in self._global or self._owners.get(name) not in (None, older):
                 raise ModelError(
-                    f"{model.name}: the node type {name} belongs to another model; rename one of them"
+                    f"{model.name}: there is a node type {name} already, of something else; rename one of them"
                 )
         return older
 

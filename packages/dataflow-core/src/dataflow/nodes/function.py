@@ -44,10 +44,22 @@ def node(
     if isinstance(outputs, str) or not all(isinstance(name, str) for name in outputs or ()):
         raise ValidationError("outputs of a node are a list of names, such as ['total']")
 
+    said: dict[str, object] = {}
+    if outputs is not None:
+        said["outputs"] = frozenset(outputs) | {"result"}
+    if repeatable:
+        said["repeatable"] = True
+    if outside:
+        said["outside"] = True
+
     def mark(marked: Any) -> Any:
-        marked.__dataflow_outputs__ = None if outputs is None else frozenset(outputs) | {"result"}
-        marked.__dataflow_repeatable__ = repeatable
-        marked.__dataflow_outside__ = outside
+        for name, value in said.items():
+            try:
+                setattr(marked, f"__dataflow_{name}__", value)
+            except AttributeError as error:
+                raise ValidationError(
+                    f"{_name_of(marked)} cannot be marked as a node; write a function that calls it"
+                ) from error
         return marked
 
     return mark if function is None else mark(function)
@@ -57,18 +69,25 @@ class FunctionNode:
     """A function: its parameters are inputs; the dict that it returns, or else ``result``, is its output.
 
     Database calls inside it belong to the run.
+
+    :param name: of its type; without it, that of the function.
     """
 
     database = None
     model = None
     settled = False
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
         import inspect
 
-        self.name = getattr(function, "__name__", type(function).__name__)
+        self.name = _name_of(function) if name is None else name
         self.outputs: frozenset[str] | None = getattr(function, "__dataflow_outputs__", None)
         self._function = function
+        self.origin = (
+            getattr(function, "__module__", type(function).__module__),
+            getattr(function, "__qualname__", type(function).__qualname__),
+        )
+        """Where it stands: its module and its qualified name there."""
         self.outside: bool = getattr(function, "__dataflow_outside__", False)
         """Whether it runs between two transactions."""
         self._repeatable: bool = getattr(function, "__dataflow_repeatable__", False)
@@ -129,6 +148,11 @@ class FunctionNode:
         if isinstance(value, Mapping):
             return {"result": value, **value}
         return {"result": value}
+
+
+def _name_of(function: Any) -> str:
+    name: str = getattr(function, "__name__", type(function).__name__)
+    return name
 
 
 def _not_async(name: str, awaitable: Any) -> ValidationError:

@@ -9,6 +9,7 @@ from typing import Protocol
 from dataflow.errors import UnknownNode, WorkflowError
 from dataflow.execution.database import Database
 from dataflow.nodes.contract import Node
+from dataflow.nodes.function import FunctionNode
 
 __all__ = ["Engine", "NodeSource", "OpenDatabases", "open_databases"]
 
@@ -67,8 +68,10 @@ class OpenDatabases:
         ]
         newest, *others = preferred or engines
         node = newest.find_node(name, near)
-        for other in others if node.database is not None else ():
-            if not newest.replaces(other, name):
+        # What works on no database is everywhere the same, unless it is a function, which somebody wrote.
+        is_shared = node.database is None and not isinstance(node, FunctionNode)
+        for other in others:
+            if not is_shared and not newest.replaces(other, name):
                 raise WorkflowError(f"several open databases define {name}; say which: WorkflowBuilder(db)")
         return node
 

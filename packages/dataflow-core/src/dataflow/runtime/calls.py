@@ -4,15 +4,19 @@ from collections.abc import Coroutine, Generator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from dataflow.errors import ScopeLost, WorkflowError
+from dataflow.errors import ScopeLost, WorkflowError, WorkflowExecutionError
 from dataflow.execution.background import run_in_background
 from dataflow.execution.crossing import running_loop
 from dataflow.execution.scope import Scope, current_scope
 from dataflow.execution.stepping import step
 from dataflow.nodes.contract import Node, Output
 from dataflow.runtime.alone import run_alone
+from dataflow.runtime.asynchronous import AsyncLocalRuntime
+from dataflow.runtime.local import LocalRuntime
 from dataflow.runtime.preparation import prepare_database
 from dataflow.runtime.read_only import check_call
+from dataflow.workflow.builder import WorkflowBuilder
+from dataflow.workflow.graph import Workflow
 
 __all__ = ["NodeCall", "NodeHandle"]
 
@@ -27,16 +31,45 @@ class NodeCall:
         self._parameters = parameters
 
     def __await__(self) -> Generator[Any, None, Output]:
+        if self._node.database is None:
+            return self._as_run_on_loop().__await__()
         return self._run(blocking=False).__await__()
 
     def run(self) -> Output:
         """Run it from a thread that may block."""
         database = self._node.database
-        if database is None or database.in_process:
+        if database is None:
+            return self._as_run()
+        if database.in_process:
             return step(self._run(blocking=True))
         outer = current_scope.get()
         work = self._run(blocking=False)
         return run_in_background(work) if outer is None else outer.ask(work)
+
+    def _as_run(self) -> Output:
+        """Run what belongs to no database as a workflow, which knows where it may block, and what is open."""
+        try:
+            results, _ = LocalRuntime().execute(self._workflow())
+            output: Output = results[self._node.name]
+            return output
+        except WorkflowExecutionError as error:
+            cause = error.cause
+        raise cause
+
+    async def _as_run_on_loop(self) -> Output:
+        try:
+            results, _ = await AsyncLocalRuntime().execute(self._workflow())
+            output: Output = results[self._node.name]
+            return output
+        except WorkflowExecutionError as error:
+            cause = error.cause
+        raise cause
+
+    def _workflow(self) -> Workflow:
+        self._node.prepare(self._parameters)
+        builder = WorkflowBuilder()
+        builder.add_node(NodeHandle(self._node), self._node.name, self._parameters)
+        return builder.build()
 
     async def _run(self, *, blocking: bool) -> Output:
         node, outer = self._node, current_scope.get()
