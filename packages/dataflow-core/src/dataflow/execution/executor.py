@@ -17,6 +17,7 @@ from dataflow.abc import (
     SequentialConnection,
 )
 from dataflow.errors import PluginError, QueryError, UnreadableValue
+from dataflow.execution.bound_rows import BoundRows
 from dataflow.execution.returning import written_rows
 from dataflow.execution.upserts import KnownTables, upsert_by_search, upserts
 from dataflow.model.schema import Model
@@ -180,8 +181,7 @@ class Executor:
         compiled = self.compiled(statement.shape)
         batch = compiled.batch
         assert batch is not None
-        rows, bind = statement.rows, compiled.bind_rows
-        work = connection.insert(batch, rows if bind is None else bind(rows, statement.constants))
+        work = connection.insert(batch, _bound(compiled, statement))
         inserted = await self._observed(work, statement, compiled.sql)
         return _mapped(compiled, cast("Rows", inserted), statement.model) if batch.returning else []
 
@@ -205,8 +205,7 @@ class Executor:
         compiled = self.compiled(statement.shape)
         batch = compiled.batch
         assert batch is not None
-        rows, bind = statement.rows, compiled.bind_rows
-        work = connection.upsert(batch, rows if bind is None else bind(rows, statement.constants))
+        work = connection.upsert(batch, _bound(compiled, statement))
         return await self._observed(work, statement, compiled.sql)
 
     async def affected(self, connection: Connection, statement: Update | Delete) -> int:
@@ -270,6 +269,11 @@ class Executor:
         from dataflow.sql.compiler import compile_shape
 
         return compile_shape(self._dialect, shape)
+
+
+def _bound(compiled: Compiled, statement: InsertMany | UpsertMany) -> Sequence[Sequence[object]]:
+    rows, bind = statement.rows, compiled.bind_rows
+    return rows if bind is None else BoundRows(bind, rows, statement.constants)
 
 
 def _chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:
