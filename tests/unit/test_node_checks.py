@@ -119,6 +119,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("UserUpdateNode", {"id": 1, "updates": {"$unset": ["name"]}}, "name cannot be unset"),
     ("UserUpdateNode", {"id": 1, "updates": {"$incr": {"age": 1}}}, "no operator '$incr'; did you mean '$inc'"),
     ("UserUpdateNode", {"id": 1, "updates": {"age": {"$inc": 1}}}, "the operator comes first, as in {'$inc': {'age'"),
+    ("UserUpdateNode", {"id": 1, "updates": {"age": {"years": 1}}}, "User.age: expected int, got dict"),
     (
         "UserUpdateNode",
         {"id": 1, "updates": {"name": "b", "$inc": {"age": 1}, "$set": {"age": 2}}},

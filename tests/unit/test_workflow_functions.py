@@ -203,9 +203,13 @@ def test_a_function_with_nameless_parameters_is_refused() -> None:
     def positional(a: int, /) -> int:
         return a
 
-    builder = WorkflowBuilder()
-    builder.add_node(positional, "it", {"a": 1})
-    assert "by name" in problem(builder)
+    def partly(a: int, /, b: int) -> int:
+        return a + b
+
+    for function in (positional, partly):
+        builder = WorkflowBuilder()
+        builder.add_node(function, "it", {"a": 1})
+        assert "by name" in problem(builder)
 
 
 def test_what_python_cannot_describe_is_refused() -> None:
