@@ -43,6 +43,7 @@ class DuckDBDialect:
     grammar = "duckdb"
     capabilities = frozenset({Capability.INFINITY, Capability.KEY_ORDER, Capability.NAN, Capability.UPSERT})
     isolations = frozenset(Isolation)
+    two_phase = None
     returning: frozenset[type] = frozenset({Insert, Update, Delete})
     generated_key = ""
     batch_size = 10_000

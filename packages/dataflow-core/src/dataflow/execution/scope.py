@@ -17,6 +17,8 @@ from dataflow.terms import USUAL, Isolation, Terms
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from dataflow.execution.agreement import Agreement
+
 __all__ = ["Scope", "current_scope", "open_scope"]
 
 T = TypeVar("T")
@@ -169,6 +171,15 @@ class Scope:
         :raises WorkflowError: where one has begun already.
         """
         self._transaction.isolate(isolation)
+
+    def agree(
+        self, agreement: "Agreement", databases: Sequence[Database], *, blocking: bool
+    ) -> Coroutine[Any, Any, None]:
+        """Have its transactions on all databases end together.
+
+        :raises WorkflowError: where that comes too late, or they cannot.
+        """
+        return self._transaction.agree(agreement, databases, blocking=blocking)
 
     def spoil(self) -> None:
         """Refuse to be committed, as nobody knows what became of a part of it."""

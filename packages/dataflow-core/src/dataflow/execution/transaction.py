@@ -1,6 +1,6 @@
 """What a scope and its parts share: a connection for each database, with one transaction on each."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Coroutine, Sequence, Set
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +16,7 @@ from dataflow.terms import USUAL, Isolation, Terms
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from dataflow.execution.agreement import Agreed, Agreement
     from dataflow.execution.crossing import Call
     from dataflow.execution.scope import Scope
 
@@ -42,6 +43,7 @@ class Transaction:
         "_holder",
         "_idle_since",
         "_writes",
+        "agreed",
         "broken",
         "calls",
         "committed",
@@ -60,6 +62,8 @@ class Transaction:
         """What threads have asked of the event loop, and wait for; in which scope."""
         self.held: dict[Database, Held] = {}
         self.cursors: dict[HeldCursor, Database] = {}
+        self.agreed: Agreed | None = None
+        """What decides how it begins and ends on each database; else that is for each database by itself."""
         self.broken = False
         """Whether it must not be committed, as nobody knows what became of a part of it."""
         self.committed: list[Database] = []
@@ -101,7 +105,7 @@ class Transaction:
                 raise ScopeLost("the database has ended the transaction; nothing of it was kept")
         else:
             try:
-                await connection.execute(self._begin(database))
+                await self._begin(database, connection)
             except ConnectionLost:
                 if database.in_process:
                     raise
@@ -124,14 +128,16 @@ class Transaction:
         database.give_back(held.connection, writes=self._writes)
         del self.held[database]
         connection = await self.reserve(database, blocking=False)
-        await connection.execute(self._begin(database))
+        await self._begin(database, connection)
         return connection
 
-    def _begin(self, database: Database) -> str:
+    def _begin(self, database: Database, connection: Connection) -> Coroutine[Any, Any, object]:
         terms, dialect = self.terms, database.dialect
         if terms is not USUAL:
             check_isolation(terms, dialect)
-        return dialect.begin(writes=self._writes, terms=terms)
+        if self.agreed is not None and self._writes:
+            return self.agreed.begin(database, connection, terms)
+        return connection.execute(dialect.begin(writes=self._writes, terms=terms))
 
     async def send(self, database: Database, statement: str, blocking: bool) -> None:
         """Have a statement of the transaction itself run on the connection to a database."""
@@ -156,6 +162,22 @@ class Transaction:
                 "transaction='node', with which each scope is a transaction of its own"
             )
         self.terms = self.terms._replace(isolation=isolation)
+
+    async def agree(self, agreement: "Agreement", databases: Sequence[Database], *, blocking: bool) -> None:
+        """End on all databases together from now on.
+
+        :param databases: those of which it is known that it will work on them.
+        :raises WorkflowError: where it works on one already, and more are to come.
+        """
+        begun = {database for database, held in self.held.items() if held.begun}
+        if self.agreed is not None or (begun and len(begun.union(databases)) == 1):
+            return
+        if begun:
+            raise WorkflowError(
+                "that several databases commit together can be asked for before the transaction has begun, not within "
+                "it: put the node that asks for it first, or run it outside of the transaction that is open"
+            )
+        self.agreed = await agreement.open(databases, blocking=blocking)
 
     @property
     def is_idle(self) -> bool:
@@ -204,18 +226,25 @@ class Transaction:
             )
 
     async def commit(self, *, blocking: bool) -> None:
-        """Make everything last, on one database after the other."""
+        """Make everything last: on one database after the other, or as it was agreed."""
         await self.close_cursors(blocking)
+        if self.agreed is not None and self._writes:
+            await self.agreed.commit(self, blocking=blocking)
+            return
         for database, held in self.held.items():
             if held.begun:
-                self.check_open(database)
-                connection = held.connection
-                self.committing = database
-                ending = connection.execute("COMMIT") if database.in_process else commit(connection)
-                await held.run(ending, blocking)
-                held.begun = False
-                self.committing = None
-                self.committed.append(database)
+                await self.commit_on(database, held, blocking)
+
+    async def commit_on(self, database: Database, held: Held, blocking: bool) -> None:
+        """Commit on one database by itself."""
+        self.check_open(database)
+        connection = held.connection
+        self.committing = database
+        ending = connection.execute("COMMIT") if database.in_process else commit(connection)
+        await held.run(ending, blocking)
+        held.begun = False
+        self.committing = None
+        self.committed.append(database)
 
     async def close_cursors(self, blocking: bool, keep: Set[HeldCursor] = frozenset()) -> None:
         """Close all cursors but some."""

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from dataflow.errors import InvalidValue, UnknownName
+from dataflow.execution.agreement import Agreement
 from dataflow.nodes.contract import Output, Place
 from dataflow.terms import Terms, read_terms
 
@@ -31,6 +32,8 @@ class TransactionContextNode:
     """
 
     name = "TransactionContextNode"
+    agreement: Agreement | None = None
+    """Has the transactions of its scope on several databases end as one."""
     database = None
     model = None
     outputs = frozenset({*PARAMETERS, "result"})

@@ -125,6 +125,7 @@ class Apart:
             tuple(dict.fromkeys(node.model for node in nodes if node.model is not None)),
             any(inner.node.may_write(self._given(inner)) for inner in with_inner(step)),
             self._context(step)[0],
+            self._workflow.agreement,
         )
 
     def _context(self, step: Step) -> tuple[Terms, int]:

@@ -166,6 +166,7 @@ class Run:
             workflow.models,
             workflow.writes or self._is_given_writes(),
             self._terms,
+            workflow.agreement,
         )
 
     def _is_given_writes(self) -> bool:

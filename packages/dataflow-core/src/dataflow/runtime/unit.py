@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from dataflow.errors import ScopeLost
+from dataflow.execution.agreement import Agreement
 from dataflow.execution.crossing import running_loop
 from dataflow.execution.database import Database
 from dataflow.execution.scope import Scope
@@ -26,6 +27,7 @@ class Extent(NamedTuple):
     :param databases: those that its nodes work on.
     :param models: those of its nodes.
     :param writes: whether a node may write.
+    :param agreement: has its transactions on several databases end as one.
     """
 
     holder: str
@@ -34,6 +36,7 @@ class Extent(NamedTuple):
     models: tuple[Model, ...]
     writes: bool
     terms: Terms
+    agreement: Agreement | None = None
 
 
 class UnitOfWork:
@@ -126,6 +129,9 @@ class UnitOfWork:
         for database in self._extent.databases:
             if database.unsettled:
                 await prepare_database(database, self._extent.models, scope, blocking=blocking)
+        agreement = self._extent.agreement
+        if agreement is not None:
+            await scope.agree(agreement, self._extent.databases, blocking=blocking)
 
     async def _end(self, scope: Scope, *, blocking: bool) -> None:
         await (scope.commit(blocking=blocking) if self._outer is None else scope.keep(blocking=blocking))

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dataflow.errors import DataFlowError, MissingValue, ValidationError, nearest
+from dataflow.execution.agreement import Agreement
 from dataflow.nodes.contract import Node
 from dataflow.nodes.function import FunctionNode
 from dataflow.nodes.transaction_context import TransactionContextNode
@@ -56,10 +57,14 @@ def assemble(
         context = _scope_of_all(levels, steps, scopes)
     order = tuple(in_sequence(levels))
     problems += _check_parts(steps[id] for id in order)
+    found = (steps[id].node.database for id in order)
+    databases = tuple(dict.fromkeys(database for database in found if database is not None))
+    agreement = _agreement(steps[id] for id in contexts)
+    if agreement is not None:
+        problems += agreement.problems(databases)
     if problems:
         return None
     ordered = tuple(_with_certainty([steps[id] for id in order], scopes, incoming))
-    databases = tuple(dict.fromkeys(step.node.database for step in ordered if step.node.database is not None))
     return Workflow(
         steps=ordered,
         edges=tuple(edges),
@@ -72,6 +77,7 @@ def assemble(
         or not all(database.in_process for database in databases),
         lacking=tuple(step.id for step in ordered if step.lacking is not None),
         by_id=MappingProxyType({step.id: step for step in ordered}),
+        agreement=agreement,
     )
 
 
@@ -182,6 +188,13 @@ def _scope_of_all(levels: Levels, steps: Mapping[str, Step], scopes: Scopes) -> 
     """The node in whose scope all others are, which configures the run just as well."""
     top = levels.get(None, ())
     return top[0] if len(top) == 1 and top[0] in scopes and not steps[top[0]].handled else None
+
+
+def _agreement(contexts: Iterable[Step]) -> Agreement | None:
+    """What has all databases of the workflow end as one, if a node asks for it: a scope is a part of its run."""
+    nodes = (step.node for step in contexts)
+    agreements = (node.agreement for node in nodes if isinstance(node, TransactionContextNode))
+    return next((agreement for agreement in agreements if agreement is not None), None)
 
 
 def _check_scopes(contexts: Iterable[str], context: str | None, scopes: Scopes) -> Iterable[str]:

@@ -62,6 +62,8 @@ def _transaction(workflow: Workflow) -> str:
         return "no database, no transaction"
     if len(workflow.steps) == 1 and workflow.steps[0].alone:
         return f"one statement on {names[0]}, which is a transaction by itself"
+    if workflow.agreement is not None:
+        return workflow.agreement.explain(workflow.databases)
     terms = _terms(workflow)
     begins = ", ".join(
         f"{database.dialect.begin(writes=workflow.writes and not terms.read_only, terms=terms)} … COMMIT "

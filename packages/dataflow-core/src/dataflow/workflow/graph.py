@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dataflow.execution.agreement import Agreement
 from dataflow.execution.database import Database
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node, Output
@@ -150,6 +151,7 @@ class Workflow:
     :param waits: whether it needs an event loop: a node is asynchronous, or a database is across the network.
     :param lacking: the ids of the steps that cannot run without parameters.
     :param by_id: the steps by their ids.
+    :param agreement: has the transactions on its databases end as one, where a node asks for that.
     """
 
     steps: tuple[Step, ...]
@@ -162,6 +164,7 @@ class Workflow:
     waits: bool
     lacking: tuple[str, ...]
     by_id: Mapping[str, Step]
+    agreement: Agreement | None = None
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)

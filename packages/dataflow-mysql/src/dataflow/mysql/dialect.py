@@ -19,6 +19,7 @@ from dataflow.mysql.names import quoted
 from dataflow.mysql.options import MySQLOptions
 from dataflow.mysql.session import Settings
 from dataflow.mysql.transactions import begin_on, restore_limits
+from dataflow.mysql.two_phase import MySQLTwoPhase
 from dataflow.stages import Function
 from dataflow.statements import Delete, Insert, SchemaChange
 from dataflow.terms import USUAL, Isolation, Terms
@@ -64,6 +65,7 @@ class MySQLDialect:
     generated_key = "LAST_INSERT_ID()"
     isolations = frozenset(Isolation)
     no_limit: str | None = ALL_ROWS
+    two_phase = MySQLTwoPhase()
 
     def __init__(self, url: DatabaseURL, config: DataFlowConfig) -> None:
         self._options = MySQLOptions.of(url)

@@ -6,7 +6,14 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from dataflow.abc import BatchInsert, BatchUpdate, Cursor, RawResult, Rows
-from dataflow.errors import ConnectionLost, IntegrityError, ScopeLost, StatementTimeout, ValidationError
+from dataflow.errors import (
+    ConnectionLost,
+    DatabaseError,
+    IntegrityError,
+    ScopeLost,
+    StatementTimeout,
+    ValidationError,
+)
 from dataflow.execution.crossing import running_loop
 from dataflow.execution.transports import drop
 from dataflow.mysql.bulk.multi_values import insert_rows
@@ -27,7 +34,7 @@ T = TypeVar("T")
 
 QUIT = b"\x01\x00\x00\x00\x01"
 
-BEGINS = ("START TRANSACTION", "SET TRANSACTION ")
+BEGINS = ("START TRANSACTION", "SET TRANSACTION ", "XA START ")
 DEFERRED = (*BEGINS, "SAVEPOINT ", "RELEASE SAVEPOINT ")
 """What these statements say is sent along with the next one, as nothing but the loss of the connection refuses them."""
 
@@ -48,6 +55,8 @@ class MySQLConnection:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deferred: list[str] = []
         self._begun = False
+        self._branch: str | None = None
+        """The gid of the transaction, where it is one of XA, until it has ended here."""
         self._cursor: MySQLCursor | None = None
         self.settings: Settings | None = None
 
@@ -58,7 +67,7 @@ class MySQLConnection:
     @property
     def usable(self) -> bool:
         raw = self._raw
-        if raw is None or self._begun or self._deferred or self._cursor is not None:
+        if raw is None or self._begun or self._branch or self._deferred or self._cursor is not None:
             return False
         transport = self._client.transport(raw)
         return transport is not None and not transport.is_closing()
@@ -210,8 +219,8 @@ class MySQLConnection:
     async def rollback(self) -> None:
         if self._deferred and self._deferred[0].startswith(BEGINS):
             self._deferred.clear()
-            self._begun = False
-        if self._raw is None or not self._begun:
+            self._begun, self._branch = False, None
+        if self._raw is None or not (self._begun or self._branch):
             return
         await _to_its_end(self._roll_back())
 
@@ -221,10 +230,37 @@ class MySQLConnection:
             await self._cursor.close()
         try:
             async with asyncio.timeout(self._options.timeout or self._options.connect_timeout):
-                await self._checked("ROLLBACK")
+                await self._undo()
         except BaseException:
             self._let_go()
             raise
+
+    async def _undo(self) -> None:
+        if self._branch is None:
+            await self._checked("ROLLBACK")
+            return
+        with suppress(DatabaseError):  # after a deadlock it has ended already
+            await self._checked(interpolated("XA END %s", (self._branch,)))
+        await self.end_prepared(self._branch, "XA ROLLBACK %s")
+
+    # ------------------------------------------------------------------ XA
+
+    async def begin_branch(self, gid: str, statement: str) -> None:
+        """Begin a transaction of XA."""
+        await self.execute(statement)
+        self._branch = gid
+
+    async def end_branch(self, gid: str, statement: str) -> None:
+        """End the work on it and, in the same round trip, prepare or commit it."""
+        await self.send_all(interpolated("XA END %s", (gid,)), interpolated(statement, (gid,)))
+        if not self._begun and not statement.startswith("XA PREPARE"):
+            self._branch = None
+
+    async def end_prepared(self, gid: str, statement: str) -> None:
+        """Commit or roll back what was prepared, here or elsewhere."""
+        await self.send(interpolated(statement, (gid,)))
+        if self._branch == gid:
+            self._branch = None
 
     # ------------------------------------------------------------------ many rows
 
@@ -294,7 +330,7 @@ class MySQLConnection:
 
     async def close(self) -> None:
         raw, self._raw = self._raw, None
-        self._begun = False
+        self._begun, self._branch = False, None
         self._deferred.clear()
         if raw is None:
             return
@@ -323,7 +359,7 @@ class MySQLConnection:
     def _let_go(self) -> None:
         """Close the socket without a word."""
         raw, self._raw = self._raw, None
-        self._begun = False
+        self._begun, self._branch = False, None
         self._deferred.clear()
         if raw is None:
             return

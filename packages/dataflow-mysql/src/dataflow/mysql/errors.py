@@ -76,6 +76,13 @@ SENTENCES: Mapping[int, tuple[type[DatabaseError], str]] = {
     1292: (QueryError, "a text is no date, time or number as its column has them"),
     1317: (ScopeLost, "the statement was interrupted"),
     1366: (CheckViolation, "a value is not what its column holds"),
+    1397: (
+        QueryError,
+        "no transaction was prepared under this name, or the session that did it has not ended",
+    ),
+    1399: (QueryError, "within a transaction that may be prepared this statement is not allowed"),
+    1401: (AccessDenied, "the user may not see what was prepared; grant it XA_RECOVER_ADMIN"),
+    **dict.fromkeys((1402, 1613), (ScopeLost, "the server has rolled the transaction back")),
     1614: (Deadlock, "the server ended this transaction to resolve a deadlock; run all of it again"),
     1690: (OutOfRange, "the result of a calculation does not fit its type; nothing was changed"),
     1698: (AccessDenied, "the server does not let this user in, or not from here"),

@@ -6,7 +6,7 @@ from math import ceil
 from dataflow.mysql.flavors import MARIADB, Flavor
 from dataflow.terms import USUAL, Isolation, Terms
 
-__all__ = ["begin_on", "restore_limits"]
+__all__ = ["begin_branch", "begin_on", "restore_limits"]
 
 LATER = 1.0  # seconds that the server leaves to whoever looks at the clock here, if somebody does
 
@@ -28,19 +28,30 @@ def begin_on(flavor: Flavor, terms: Terms, *, writes: bool) -> str:
     'SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION'
     """
     begin = "START TRANSACTION" if writes and not terms.read_only else "START TRANSACTION READ ONLY"
-    if terms is USUAL:
-        return begin
+    return begin if terms is USUAL else _on_terms(flavor, terms, begin, writes=writes)
+
+
+def begin_branch(flavor: Flavor, terms: Terms, gid: str) -> str:
+    """Begin what may be prepared under a gid.
+
+    >>> begin_branch(MARIADB, USUAL, "df:1")
+    "XA START 'df:1'"
+    """
+    return _on_terms(flavor, terms, f"XA START '{gid}'", writes=True)
+
+
+def restore_limits(flavor: Flavor) -> str:
+    """Have the session's limits as they were; those of a transaction outlast it."""
+    return "SET SESSION " + ", ".join(f"{name} = DEFAULT" for name in _limits(flavor, 1.0))
+
+
+def _on_terms(flavor: Flavor, terms: Terms, begin: str, *, writes: bool) -> str:
     if terms.isolation is not None:
         begin = f"SET TRANSACTION ISOLATION LEVEL {_level(terms.isolation, writes=writes)}; {begin}"
     if terms.timeout is not None:
         values = ", ".join(f"{name} = {value}" for name, value in _limits(flavor, terms.timeout).items())
         begin = f"{begin}; SET SESSION {values}"
     return begin
-
-
-def restore_limits(flavor: Flavor) -> str:
-    """Have the session's limits as they were; those of a transaction outlast it."""
-    return "SET SESSION " + ", ".join(f"{name} = DEFAULT" for name in _limits(flavor, 1.0))
 
 
 def _level(isolation: Isolation, *, writes: bool) -> str:

@@ -13,6 +13,7 @@ from dataflow.postgres.ddl import quoted
 from dataflow.postgres.driver import PostgresConnection
 from dataflow.postgres.options import PostgresOptions
 from dataflow.postgres.transactions import begin_on
+from dataflow.postgres.two_phase import PostgresTwoPhase
 from dataflow.stages import Function
 from dataflow.statements import Delete, Insert, SchemaChange, Update
 from dataflow.terms import USUAL, Isolation, Terms
@@ -50,6 +51,7 @@ class PostgresDialect:
     returning: frozenset[type] = frozenset({Insert, Update, Delete})
     isolations = frozenset(Isolation)
     generated_key = ""
+    two_phase = PostgresTwoPhase()
     in_process = False
     pool_size = CONNECTIONS_KEPT
     max_connections: int | None = None

@@ -24,6 +24,8 @@ __all__ = ["PostgresConnection"]
 
 T = TypeVar("T")
 PATIENCE_AT_THE_END = 2.0
+COMMITS = ("COMMIT", "PREPARE TRANSACTION ")
+"""What the server takes for a ROLLBACK, without an error, where a statement has failed before."""
 
 
 class PostgresConnection:
@@ -34,6 +36,8 @@ class PostgresConnection:
         self._raw: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._makes_tables: bool | None = None
+        self._avoids_tables = False
+        """Whether the transaction may be prepared, which one with temporary tables cannot."""
         self._copied: dict[str, dict[str, int]] = {}
         """The types of columns, for as long as nobody can have changed them."""
         self._targets: dict[str, Target] = {}
@@ -77,7 +81,9 @@ class PostgresConnection:
             status = await raw.execute(sql, *parameters)
         except BaseException as error:
             raise await self._told(error) from error
-        if status == "ROLLBACK" and sql == "COMMIT":
+        if self._avoids_tables and not raw.is_in_transaction():
+            self._avoids_tables = False
+        if status == "ROLLBACK" and sql.startswith(COMMITS):
             raise ScopeLost("a statement of the transaction has failed before; nothing of it was kept")
         return affected(status)
 
@@ -95,12 +101,16 @@ class PostgresConnection:
                 cancelled = error
         failure = work.exception()
         if failure is None:
-            self._unsettled = False
+            self._unsettled = self._avoids_tables = False
         else:
             raw.terminate()
             raise translate(failure) from failure
         if cancelled is not None:
             raise cancelled
+
+    def avoid_tables(self) -> None:
+        """Make no temporary tables until the transaction that is open ends."""
+        self._avoids_tables = True
 
     async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
         raw = self._ready()
@@ -213,7 +223,7 @@ class PostgresConnection:
         self, raw: Any, batch: BatchInsert, rows: Sequence[Sequence[object]]
     ) -> bool:
         """Whether rows are worth a temporary table, and may have one; it goes with the transaction."""
-        if not batch.fields or len(rows) < FEWEST_ROWS or not raw.is_in_transaction():
+        if not batch.fields or len(rows) < FEWEST_ROWS or not raw.is_in_transaction() or self._avoids_tables:
             return False
         if self._makes_tables is None:
             self._makes_tables = await raw.fetchval(MAY_MAKE_TABLES)

@@ -37,6 +37,7 @@ ALWAYS = (
     "max_connections=300",
     "fsync=off",  # which a machine that loses its power needs, and a process that is killed does not
     "full_page_writes=off",
+    "max_prepared_transactions=100",
     "timezone=Asia/Kolkata",  # what works only on a server that lives in UTC is noticed
 )
 # Sorting as people do, so that what relies on the order of code points without asking for it is noticed.

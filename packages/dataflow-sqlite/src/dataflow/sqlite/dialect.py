@@ -51,6 +51,7 @@ class SQLiteDialect:
     returning: frozenset[type] = frozenset({Insert, Update, Delete})
     # One writes at a time, and who reads sees the file as it was at the beginning.
     isolations = frozenset(Isolation)
+    two_phase = None
     generated_key = ""
     in_process = True
     pool_size = CONNECTIONS_KEPT

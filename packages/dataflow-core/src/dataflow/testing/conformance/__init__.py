@@ -27,6 +27,7 @@ from dataflow.testing.conformance.soft_delete import SoftDeleteTests
 from dataflow.testing.conformance.strangers import StrangerTests
 from dataflow.testing.conformance.streams import StreamTests
 from dataflow.testing.conformance.transactions import TransactionTests
+from dataflow.testing.conformance.two_phase import TwoPhaseTests
 from dataflow.testing.conformance.update import UpdateTests
 from dataflow.testing.conformance.update_operators import UpdateOperatorTests
 from dataflow.testing.conformance.values import ValueTests
@@ -65,6 +66,7 @@ class Conformance(
     StrangerTests,
     TransactionTests,
     IsolationTests,
+    TwoPhaseTests,
     WorkflowTests,
     GeneratedWorkflowTests,
     AutoMigrationTests,
