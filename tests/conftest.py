@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 CACHE = HERE.parent / ".dev/cache"
 MARKER_OF_FOLDER = {
     "conformance": "sqlite",
+    "discovery": "sqlite",
     "docs": "docs",
     "integration": "sqlite",
     "mysql": "mysql",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from dataflow.capabilities import Capability
+from dataflow.catalog import CatalogTable
 from dataflow.config import DataFlowConfig
 from dataflow.model.schema import Model, ModelField
 from dataflow.stages import Function
@@ -26,6 +27,7 @@ __all__ = [
     "Cursor",
     "Dialect",
     "DialectFactory",
+    "DiscoveringDialect",
     "InDoubt",
     "IndexOnTable",
     "Interceptor",
@@ -475,6 +477,16 @@ class ArrayDialect(Dialect, Protocol):
         """An array as JSON, for :meth:`json_type` and its like.
 
         Elements that are no scalars of JSON become the texts of :func:`dataflow.coercion.scalars.scalar_form`.
+        """
+
+
+class DiscoveringDialect(Dialect, Protocol):
+    """A dialect with :attr:`Capability.DISCOVERY <dataflow.capabilities.Capability.DISCOVERY>`."""
+
+    async def discover(self, connection: Connection) -> Sequence[CatalogTable]:
+        """Describe the tables and views of users, ordered by their names, in two round trips at most.
+
+        Nothing is counted: how many rows there are is what the database knows without looking.
         """
 
 

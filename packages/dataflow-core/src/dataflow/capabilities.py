@@ -56,5 +56,8 @@ class Capability(Enum):
     """A part of a transaction can be undone alone. Without it the failure of a part ends the whole, what needs more is
     refused when a workflow is built, and no bulk node sets bad rows aside."""
 
+    DISCOVERY = "discovery"
+    """It describes every table that is there, so that models can be made of them."""
+
     CONCURRENT_WRITERS = "concurrent_writers"
     """Several transactions can write at the same time; without it DataFlow queues them, in order."""

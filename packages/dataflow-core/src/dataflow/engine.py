@@ -28,6 +28,7 @@ from dataflow.url import DatabaseURL
 from dataflow.workflow.builder import WorkflowBuilder
 
 if TYPE_CHECKING:
+    from dataflow.discovery.existing import ExistingDatabase
     from dataflow.execution.loop_pools import LoopPools
 
 __all__ = ["DataFlow", "Nodes"]
@@ -82,7 +83,6 @@ class DataFlow:
         """
         from dataflow.model.declare import declare
         from dataflow.model.hints import quotes_hints
-        from dataflow.model.narrowed import narrowed
 
         if not isinstance(cast("object", cls), type):
             raise ModelError(f"model decorates a class, not a {type(cls).__name__}")
@@ -96,8 +96,16 @@ class DataFlow:
                 f"{model.name}: there is no database {model.database!r}{nearest(model.database, self._databases)}; "
                 f"name one with DataFlow(url, {model.database}_db=...)"
             )
-        model = narrowed(model, database.dialect.narrowed)
         check_demands(model, database.dialect.capabilities, database.dialect.name)
+        self._adopt(model)
+        return cls
+
+    def _adopt(self, model: Model) -> Mapping[str, Node]:
+        """Take a model up, in the place of an older one of the same class or table; its nodes come back."""
+        from dataflow.model.narrowed import narrowed
+
+        database = self._databases[model.database]
+        model = narrowed(model, database.dialect.narrowed)
         database.dialect.check_model(model)
         types = _node_types(model)
         with self._lock:
@@ -109,8 +117,48 @@ class DataFlow:
             for name, node_type in types.items():
                 self._nodes[name] = cast("Node", node_type.make(database, model))
                 self._owners[name] = model
-        _equip(cls, model, self)
-        return cls
+            nodes = {name: self._nodes[name] for name in types}
+        _equip(model.cls, model, self)
+        return nodes
+
+    def discover_schema(
+        self, use_real_inspection: bool = True, *, database: str = "primary"
+    ) -> dict[str, dict[str, Any]]:
+        """Describe every table and view that is there, by its name; those of other schemas as ``schema.table``.
+
+        :param use_real_inspection: True, as there is no other way.
+        :param database: which of the databases.
+        :raises ConfigurationError: where there is no such database, or its dialect describes no tables.
+        """
+        from dataflow.discovery.descriptions import described
+
+        if use_real_inspection is not True:
+            raise ConfigurationError(
+                "discover_schema always asks the database; leave use_real_inspection out"
+            )
+        return described(self._existing(database).tables())
+
+    def register_schema_as_models(
+        self, tables: Iterable[str] | None = None, *, database: str = "primary"
+    ) -> dict[str, Any]:
+        """Make models of tables that are there, without changing anything about them.
+
+        A table of which no model can be made is told among the ``errors``, and keeps no other from being made.
+
+        :param tables: their names, as :meth:`discover_schema` has them; without it, all.
+        :param database: which of the databases.
+        :returns: ``registered_models``, ``generated_nodes`` (by class or table, then by ``"list"``, ``"create"`` and so
+            on), ``success_count``, ``error_count`` and ``errors``.
+        """
+        return self._existing(database).register(tables, self._adopt)
+
+    def _existing(self, name: str) -> "ExistingDatabase":
+        from dataflow.discovery.existing import ExistingDatabase
+
+        database = self._databases.get(name)
+        if database is None:
+            raise ConfigurationError(f"there is no database {name!r}{nearest(name, self._databases)}")
+        return ExistingDatabase(database, str(self.config.databases[name]))
 
     @overload
     def node(self, function: Function) -> Function: ...
@@ -286,7 +334,7 @@ class DataFlow:
                 f"{model.name} is defined twice, in {older.origin[0]} and in {model.origin[0]}; rename one of them"
             )
         for other in self._models.values():
-            same_table = other.table.casefold() == model.table.casefold() and other.database == model.database
+            same_table = _whereabouts(other) == _whereabouts(model)
             if other is not older and same_table:
                 raise ModelError(
                     f"{model.name} and {other.name} share the table {model.table!r}; set another table"
@@ -360,6 +408,11 @@ def _pool(dialect: Dialect, size: int, overflow: int, timeout: float) -> "Workfl
     from dataflow.execution.network_pool import NetworkPool
 
     return LoopPools(lambda: NetworkPool(connect, size, overflow, timeout))
+
+
+def _whereabouts(model: Model) -> tuple[str, str, str]:
+    """Which table it is; declared models have no two that differ in case only, as not all databases can."""
+    return model.database, model.schema, model.table if model.existing else model.table.casefold()
 
 
 def _extra_fields(model: Model) -> Iterable[ExtraField]:

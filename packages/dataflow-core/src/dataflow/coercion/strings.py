@@ -8,7 +8,7 @@ from dataflow.coercion.rules import Rule, Shortcut
 from dataflow.errors import InvalidValue
 from dataflow.types import ColumnType, is_storable_text
 
-__all__ = ["binary_rule", "text_rule", "to_text"]
+__all__ = ["binary_rule", "text_rule", "to_scalar", "to_text"]
 
 
 def to_text(value: object, where: str) -> str:
@@ -23,7 +23,18 @@ def to_text(value: object, where: str) -> str:
     return text
 
 
+def to_scalar(value: object, where: str) -> object:
+    """Give what a column without a type can hold, or refuse."""
+    if is_a(value, str):
+        return to_text(value, where)
+    if type(value) in (int, float, bytes):
+        return value
+    raise refusal(where, "str, int, float or bytes", value)
+
+
 def text_rule(column: ColumnType) -> Rule:
+    if column.python is object:
+        return Rule(Shortcut("False"), to_scalar)
     limit = maxsize if column.max_length is None else column.max_length
 
     def convert(value: object, where: str) -> str:

@@ -90,7 +90,7 @@ class Database:
             self.models[model.name] = model
             self.refused -= {older}
             self.unprepared = tuple(other for other in self.unprepared if other is not older)
-            if self._migrate:
+            if self._migrate and not model.existing:
                 self.unprepared += (model,)
             self.unsettled = bool(self.unprepared or self.refused)
 
@@ -134,7 +134,8 @@ class Database:
         if self._writer is not None:
             self._writer = FairSemaphore(1)
         if self.dialect.max_connections == 1 and self._migrate:
-            self.unprepared, self.unsettled = tuple(self.models.values()), bool(self.models)
+            self.unprepared = tuple(model for model in self.models.values() if not model.existing)
+            self.unsettled = bool(self.unprepared)
 
     def take(self, holder: str, *, writes: bool) -> Connection | None:
         """Borrow a connection if one is at hand, and the turn to write is free where it is needed."""

@@ -51,7 +51,7 @@ def upserts(dialect: Dialect, model: Model, match: Sequence[str], given: Sequenc
 def _differs(field: ModelField, given: Sequence[str]) -> bool:
     """Whether new rows that do not give a field cannot have the same value in it as another row."""
     return field.name not in given and (
-        field.generated or (field.nullable and field.default in (MISSING, None))
+        field.generated or (field.nullable and not field.filled and field.default in (MISSING, None))
     )
 
 

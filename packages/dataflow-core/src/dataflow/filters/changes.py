@@ -14,7 +14,7 @@ from dataflow.model.schema import Model, ModelField
 from dataflow.statements import Change
 from dataflow.types import Kind
 
-__all__ = ["CHANGE_OPERATORS", "Changes", "read_changes"]
+__all__ = ["CHANGE_OPERATORS", "Changes", "read_changes", "refuse_read_only"]
 
 ADDED = frozenset({Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL, Kind.INTERVAL})
 MULTIPLIED = frozenset({Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL})
@@ -56,14 +56,25 @@ def read_changes(
                 values.append(operand)
         else:
             field = model.field(name)
+            refuse_read_only(field, where)
             shape.append(setting(field.name))
             values.append(_coerced(field, value, where))
     for field, value in beside:
+        refuse_read_only(field, where)
         shape.append(setting(field.name))
         values.append(field.coerce(value))
     if len(shape) > 1:
         _refuse_twice(shape, where)
     return Changes(tuple(shape), tuple(values))
+
+
+def refuse_read_only(field: ModelField, where: str) -> None:
+    """Refuse to write a field that nobody can write.
+
+    :raises InvalidValue: telling why that is so.
+    """
+    if field.read_only:
+        raise InvalidValue(f"{where}: {field.name} cannot be written, as {field.read_only}; leave it out")
 
 
 @lru_cache(1024)
@@ -94,7 +105,9 @@ def _read_operator(
         expected = "a list of fields" if operator == "$unset" else "a dict such as {'field': value}"
         raise InvalidValue(f"{where}: {operator}: expected {expected}, got {type(operands).__name__}")
     for name, operand in operands.items():
-        yield read(model.field(name), operand, where)
+        field = model.field(name)
+        refuse_read_only(field, where)
+        yield read(field, operand, where)
 
 
 def _refuse_twice(shape: Sequence[Change], where: str) -> None:

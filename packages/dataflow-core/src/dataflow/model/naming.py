@@ -4,7 +4,7 @@ import re
 
 from dataflow.errors import ModelError
 
-__all__ = ["check_identifier", "plural", "snake_case", "table_name"]
+__all__ = ["check_identifier", "plural", "singular", "snake_case", "table_name"]
 
 _IRREGULAR = {
     "child": "children",
@@ -16,6 +16,14 @@ _IRREGULAR = {
     "series": "series",
     "species": "species",
     "woman": "women",
+}
+_REGULAR = ("alias", "atlas", "bias", "bonus", "bus", "campus", "canvas", "gas", "process", "status", "virus")
+"""Words whose plural could be that of another one: ``statuses``, but ``houses``."""
+
+_SINGULAR = {
+    **{many: one for one, many in _IRREGULAR.items()},
+    **{f"{one}es": one for one in _REGULAR},
+    **{f"{one}s": one for one in ("cache", "cookie", "menu", "movie", "shoe", "tie")},
 }
 _LONGEST_IDENTIFIER = 63  # in bytes, as PostgreSQL counts; it cuts longer ones silently
 
@@ -77,3 +85,21 @@ def plural(word: str) -> str:
     if re.search(r"([asou]s|x|z|ch|sh)$", word):
         return f"{word}es"
     return word if word.endswith("s") else f"{word}s"
+
+
+def singular(word: str) -> str:
+    """Put a lower-case English noun into the singular; one that looks singular stays as it is.
+
+    >>> [singular(word) for word in ("orders", "categories", "addresses", "people", "statuses", "houses", "status")]
+    ['order', 'category', 'address', 'person', 'status', 'house', 'status']
+    """
+    if word in _SINGULAR:
+        return _SINGULAR[word]
+    if re.search(r"[^aeiou]ies$", word):
+        return f"{word[:-3]}y"
+    if word.endswith("yses"):
+        return f"{word[:-2]}is"
+    if re.search(r"(ss|x|zz|ch|sh|[^aeiou]o)es$", word):
+        return word[:-2]
+    is_plural = word.endswith("s") and not word.endswith(("ss", "us", "is"))
+    return word[:-1] if is_plural else word

@@ -21,6 +21,10 @@ class ModelField:
     :param default_factory: makes the default anew for each row; for a mutable static default, copies of it.
     :param generated: whether the database makes the value when none is given.
     :param maintained: set for a field that DataFlow keeps itself, at creation or at every change.
+    :param filled: whether the table has a default of its own, which the model does not know.
+    :param read_only: why nobody can write it; empty where everybody can.
+    :param as_text: set for a column of a type that no logical type stands for, and that is read as a text: the function
+        of the database that makes one of it, empty for a cast.
     """
 
     name: str
@@ -36,6 +40,9 @@ class ModelField:
     unique: bool = False
     foreign_key: ForeignKey | None = None
     maintained: Literal["created", "updated"] | None = None
+    filled: bool = False
+    read_only: str = ""
+    as_text: str | None = None
 
     @property
     def required(self) -> bool:
@@ -46,6 +53,8 @@ class ModelField:
             or self.nullable
             or self.generated
             or self.maintained is not None
+            or self.filled
+            or bool(self.read_only)
         )
 
 
@@ -58,6 +67,8 @@ class Model:
     :param options: what ``__dataflow__`` said.
     :param database: the database that it lives in.
     :param origin: the module and the qualified name of its class.
+    :param schema: where in the database its table is, if that has to be said.
+    :param existing: whether it was made of a table that was there, so that nothing may change the table.
     """
 
     name: str
@@ -69,6 +80,8 @@ class Model:
     database: str
     origin: tuple[str, str]
     cls: type
+    schema: str = ""
+    existing: bool = False
 
     @property
     def id_name(self) -> str:

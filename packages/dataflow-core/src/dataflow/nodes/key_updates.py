@@ -69,6 +69,8 @@ class KeyUpdates:
         fields = self._model.fields
         if not names or any(name not in fields or name in self._special for name in names):
             return None
+        if any(fields[name].read_only for name in names):
+            return None
         stamps = self._maintained.except_for(names).shape
         given = tuple((name, fields[name].coerce) for name in names)
         return KeyUpdate(given, (*map(Change, names), *stamps), len(stamps))

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from dataflow.errors import InvalidValue, MissingValue, UnknownName, ValidationError
+from dataflow.filters.changes import refuse_read_only
 from dataflow.model.features import version_field
 from dataflow.model.schema import Model, ModelField
 from dataflow.nodes.rows import key_names
@@ -138,6 +139,8 @@ class KeyedRows:
         ]
         if not others:
             raise MissingValue(f"{self._name} has nothing to change; give at least one field beside the key")
+        for field in others:
+            refuse_read_only(field, self._name)
         given = tuple((by_field[field.name], field) for field in (*match, *others))
         return NamedValues(
             given,

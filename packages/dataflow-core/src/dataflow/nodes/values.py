@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from dataflow.errors import MissingValue, UnknownName
-from dataflow.filters.changes import Changes
+from dataflow.filters.changes import Changes, refuse_read_only
 from dataflow.model.field import MISSING, utcnow
 from dataflow.model.schema import Model, ModelField
 from dataflow.statements import Change
@@ -63,13 +63,14 @@ class NewRow:
         self.plan: Callable[[tuple[str, ...]], RowPlan] = lru_cache(NAMES_KEPT)(self._plan)
 
     def check_names(self, names: Collection[str]) -> None:
-        """Refuse names that are no fields.
+        """Refuse names that are no fields, or fields that nobody can write.
 
         :raises UnknownName: suggesting the nearest field.
         """
         for name in names:
             if name not in self._model.fields:
                 raise UnknownName("field", str(name), self._name, self._model.fields)
+            refuse_read_only(self._model.fields[name], self._name)
 
     def check(self, values: Mapping[str, object]) -> None:
         """Check values that are known, though others may be missing."""

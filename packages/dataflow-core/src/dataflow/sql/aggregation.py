@@ -14,7 +14,7 @@ from sqlglot.expressions import Expression
 from dataflow.abc import Dialect
 from dataflow.model.schema import Model, ModelField
 from dataflow.sql.compiled import Compiled
-from dataflow.sql.conditions import Conditions, column, identifier
+from dataflow.sql.conditions import Conditions, column, identifier, table
 from dataflow.sql.ordering import ordered
 from dataflow.sql.parameters import COUNT, Parameters
 from dataflow.stages import Accumulator, Group, Limit, Match, Project, Skip, Sort, Stage, documents_of
@@ -58,7 +58,7 @@ class Query:
 def compile_aggregate(dialect: Dialect, model: Model, where: Shape, stages: Iterable[Stage]) -> Compiled:
     """Make the SQL for the stages of a pipeline over the rows that meet a condition."""
     compiler = Compiler(dialect, model.table)
-    query = Query(model, exp.Table(this=identifier(model.table)))
+    query = Query(model, table(model))
     if where:
         query = compiler.match(query, Match(where))
     for stage in stages:

@@ -38,12 +38,17 @@ def identifier(name: str) -> exp.Identifier:
 
 def table(model: Model) -> exp.Table:
     """The table of a model."""
-    return exp.Table(this=identifier(model.table))
+    return exp.Table(this=identifier(model.table), db=identifier(model.schema) if model.schema else None)
 
 
-def column(model: Model, field: ModelField) -> exp.Column:
-    """The column of a field, with its table: alone, SQLite would take a name that does not exist for a text."""
-    return exp.Column(this=identifier(field.column), table=identifier(model.table))
+def column(model: Model, field: ModelField) -> Expression:
+    """What a field holds: its column with its table, as SQLite would take a name that does not exist for a text."""
+    there = exp.Column(this=identifier(field.column), table=identifier(model.table))
+    if field.as_text is None:
+        return there
+    if field.as_text:
+        return exp.Anonymous(this=field.as_text, expressions=[there])
+    return exp.Cast(this=there, to=exp.DataType.build("text"))
 
 
 def document(dialect: Dialect, operand: Expression, type: ColumnType) -> Expression:

@@ -84,7 +84,8 @@ def compile_update_many(
     source = dialect.row_source(exp.Var(this=ROWS), NEW_ROWS, [value.name for value in given])
     wanted = exp.Where(this=exp.and_(*matches, condition.compile(where), copy=False))
     if Capability.UPDATE_JOIN in dialect.capabilities:
-        joined = exp.Table(this=identifier(model.table), joins=[exp.Join(this=source)])
+        joined = table(model)
+        joined.set("joins", [exp.Join(this=source)])
         for assignment in sets:
             # The list of rows may have a column of the same name.
             assignment.this.set("table", identifier(model.table))

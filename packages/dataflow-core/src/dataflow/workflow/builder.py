@@ -126,11 +126,11 @@ class WorkflowBuilder:
         return nodes
 
     def _find(self, one: _Added, near: Collection[Database]) -> Node:
-        if isinstance(one.type, str):
-            return self._source.find_node(one.type, near)
         node = getattr(one.type, "__dataflow_node__", None)
         if node is not None:
             return cast("Node", node)
+        if isinstance(one.type, str):
+            return self._source.find_node(one.type, near)
         if not callable(one.type):
             raise WorkflowError(f"a node is the name of a type or a function, not a {_kind(one.type)}")
         return FunctionNode(one.type)

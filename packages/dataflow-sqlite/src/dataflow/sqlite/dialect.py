@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataflow.abc import Codec, Column, Connection, Convert, Table
 from dataflow.capabilities import Capability
+from dataflow.catalog import CatalogTable
 from dataflow.config import DataFlowConfig
 from dataflow.errors import ConfigurationError, ModelError
 from dataflow.execution.workers import Workers
 from dataflow.model.field import MISSING
 from dataflow.model.schema import Model, ModelField
 from dataflow.sqlite import introspection, types
+from dataflow.sqlite.catalog import catalog_of
 from dataflow.sqlite.driver import SQLiteConnection
 from dataflow.sqlite.options import SQLiteOptions
 from dataflow.stages import Function
@@ -38,6 +40,7 @@ class SQLiteDialect:
     grammar = "sqlite"
     capabilities = frozenset(
         {
+            Capability.DISCOVERY,
             Capability.FORWARD_REFERENCES,
             Capability.INFINITY,
             Capability.KEY_ORDER,
@@ -175,6 +178,9 @@ class SQLiteDialect:
 
     async def tables(self, connection: Connection, models: Sequence[Model]) -> Mapping[str, Table]:
         return await introspection.tables_of(connection, models)
+
+    async def discover(self, connection: Connection) -> Sequence[CatalogTable]:
+        return await catalog_of(connection)
 
     def stores(self, column: Column, type: ColumnType) -> bool:
         return types.stores(column, type)

@@ -16,7 +16,7 @@ from dataflow.abc import Codec, Column, Convert
 from dataflow.documents import read_json, write_json
 from dataflow.errors import InvalidValue
 from dataflow.filters.wildcards import Wildcard, tokens
-from dataflow.types import ColumnType, Kind
+from dataflow.types import PYTHON_TYPES, ColumnType, Kind
 
 __all__ = [
     "DECIMAL_KEY",
@@ -26,6 +26,7 @@ __all__ = [
     "decode_decimal",
     "encode_decimal",
     "glob",
+    "logical_type",
     "pack",
     "stores",
 ]
@@ -48,6 +49,27 @@ DECLARED: Mapping[Kind, str] = {
     Kind.JSON: "JSON TEXT",
 }
 """The declared type of a column; its second word is what decides how SQLite stores it."""
+
+OWN: Mapping[str, Kind] = {declared: kind for kind, declared in DECLARED.items()}
+PYTHON_OF: Mapping[Kind, type] = {
+    **PYTHON_TYPES,
+    Kind.BINARY: bytes,
+    Kind.DECIMAL: Decimal,
+    Kind.DATETIME: datetime,
+    Kind.DATE: date,
+    Kind.TIME: time,
+    Kind.INTERVAL: timedelta,
+    Kind.UUID: UUID,
+    Kind.JSON: object,
+}
+OF_AFFINITY: Mapping[str, Kind] = {
+    "INTEGER": Kind.INTEGER,
+    "TEXT": Kind.TEXT,
+    "BLOB": Kind.BINARY,
+    "REAL": Kind.FLOAT,
+    "NUMERIC": Kind.DECIMAL,
+}
+EXACT_NUMBERS = frozenset({"NUMERIC", "DECIMAL", "NUMBER", "MONEY"})
 
 HELD: Mapping[Kind, frozenset[str]] = {
     Kind.INTEGER: frozenset({"INTEGER", "NUMERIC"}),
@@ -81,6 +103,26 @@ def affinity(declared: str) -> str:
     if any(word in declared for word in ("REAL", "FLOA", "DOUB")):
         return "REAL"
     return "NUMERIC"
+
+
+def logical_type(declared: str) -> ColumnType | None:
+    """What the values of a column are, as far as its declaration binds them.
+
+    SQLite holds anything anywhere. What others keep as moments are texts or numbers of their choice, and are read as
+    what they are; a column without a type, such as the result of a view, holds what nobody has said.
+    """
+    own = OWN.get(declared.upper())
+    if own is not None:
+        return ColumnType(own, PYTHON_OF[own])
+    name = declared.upper().partition("(")[0].strip()
+    if name in ("BOOL", "BOOLEAN"):
+        return ColumnType(Kind.BOOLEAN, bool)
+    kind = OF_AFFINITY[affinity(declared)]
+    if kind is Kind.DECIMAL and name not in EXACT_NUMBERS:
+        return ColumnType(Kind.TEXT, str)
+    if kind is Kind.BINARY and not declared.strip():
+        return None
+    return ColumnType(kind, PYTHON_OF[kind])
 
 
 def stores(column: Column, type: ColumnType) -> bool:

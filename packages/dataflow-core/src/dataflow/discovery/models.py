@@ -1,0 +1,135 @@
+"""Models of tables that are there."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Never
+
+from dataflow.catalog import CatalogColumn, CatalogTable
+from dataflow.coercion import coercer
+from dataflow.discovery.names import field_names
+from dataflow.errors import ModelError
+from dataflow.model.field import ForeignKey, Index, OnDelete
+from dataflow.model.schema import Model, ModelField
+from dataflow.types import ColumnType, Kind
+
+__all__ = ["Place", "model_of"]
+
+TEXT = ColumnType(Kind.TEXT, str)
+ON_DELETE: Mapping[str, OnDelete] = {
+    "CASCADE": "cascade",
+    "SET NULL": "set_null",
+    "RESTRICT": "restrict",
+}
+
+
+class Place:
+    """Where models are made: a database, and the classes of its tables.
+
+    :param database: its name within the engine.
+    :param url: where it is, without a password: a model of the same table in the same place is the same model.
+    :param names: the class of each table, by its label.
+    :param makes_keys: whether a key may be left to any default of the table, as the row comes back with it.
+    """
+
+    def __init__(self, database: str, url: str, names: Mapping[str, str], *, makes_keys: bool) -> None:
+        self.database = database
+        self.url = url
+        self.names = names
+        self.makes_keys = makes_keys
+
+
+def model_of(place: Place, label: str, table: CatalogTable) -> Model:
+    """The model of a table, as it is.
+
+    :raises ModelError: telling why there can be none.
+    """
+    name = place.names[label]
+    shown = [column for column in table.columns if not (column.hidden and "virtual" in table.traits)]
+    if not shown:
+        reason = "the database cannot read it" if "broken" in table.traits else "it has no columns"
+        raise ModelError(f"{label}: {reason}")
+    names = field_names(column.name for column in shown)
+    references = dict(_references(place, table))
+    fields = {
+        names[column.name]: _field(place, table, column, f"{name}.{names[column.name]}", references)
+        for column in shown
+    }
+    by_column = {field.column: field for field in fields.values()}
+    return Model(
+        name=name,
+        table=table.name,
+        fields=MappingProxyType(fields),
+        key=tuple(by_column[column] for column in table.key),
+        indexes=tuple(_indexes(table, names)),
+        options=MappingProxyType({}),
+        database=place.database,
+        origin=(place.url, label),
+        cls=_class(name, table),
+        schema=table.schema,
+        existing=True,
+    )
+
+
+def _field(
+    place: Place, table: CatalogTable, column: CatalogColumn, where: str, references: Mapping[str, ForeignKey]
+) -> ModelField:
+    type = TEXT if column.logical is None else column.logical
+    is_key = column.name in table.key
+    nullable = column.nullable and not is_key
+    numbers = bool(column.identity) and table.key == (column.name,)
+    has_default = bool(column.default is not None or column.identity)
+    return ModelField(
+        name=where.partition(".")[2],
+        column=column.name,
+        type=type,
+        nullable=nullable,
+        coerce=coercer(type, nullable, where),
+        primary_key=is_key,
+        generated=numbers,
+        filled=has_default and (place.makes_keys or not is_key),
+        unique=any(
+            index.unique and index.columns == (column.name,) for index in table.indexes if not index.where
+        ),
+        foreign_key=references.get(column.name),
+        read_only=_why_read_only(column),
+        as_text=column.as_text if column.logical is None else None,
+    )
+
+
+def _why_read_only(column: CatalogColumn) -> str:
+    if column.generated:
+        return "the database computes it"
+    if column.identity == "always":
+        return "the database numbers it"
+    return f"its type {column.type} is read as a text only" if column.logical is None else ""
+
+
+def _references(place: Place, table: CatalogTable) -> Iterable[tuple[str, ForeignKey]]:
+    for reference in table.foreign_keys:
+        target = place.names.get(
+            f"{reference.schema}.{reference.table}" if reference.schema else reference.table
+        )
+        if target is not None and len(reference.columns) == len(reference.referred) == 1:
+            field = field_names(reference.referred)[reference.referred[0]]
+            action = ON_DELETE.get(reference.on_delete.upper(), "no_action")
+            yield reference.columns[0], ForeignKey(f"{target}.{field}", on_delete=action)
+
+
+def _indexes(table: CatalogTable, names: Mapping[str, str]) -> Iterable[Index]:
+    """Those that a model can name: over columns, of all rows."""
+    for index in table.indexes:
+        parts = [(part.removeprefix("-"), part.startswith("-")) for part in index.columns]
+        is_key = tuple(column for column, _ in parts) == table.key
+        if not index.where and not is_key and all(column in names for column, _ in parts):
+            fields = (f"{'-' if descends else ''}{names[column]}" for column, descends in parts)
+            yield Index(*fields, unique=index.unique, name=index.name)
+
+
+def _class(name: str, table: CatalogTable) -> type:
+    """A class that stands for the table, as the class of a declared model does."""
+
+    def refuse(_cls: type, *_args: object, **_kwargs: object) -> Never:
+        raise TypeError(f"{name} is a schema, not an object: its nodes store and find rows")
+
+    doc = f"The {table.kind} {table.label}, as it is."
+    return type(name, (), {"__doc__": doc, "__module__": __name__, "__new__": staticmethod(refuse)})

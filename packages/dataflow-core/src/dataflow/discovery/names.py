@@ -1,0 +1,97 @@
+"""From the names of tables and columns to those of classes and fields."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
+from keyword import iskeyword
+from unicodedata import normalize
+
+from dataflow.catalog import CatalogTable
+from dataflow.model.naming import singular, snake_case
+
+__all__ = ["class_names", "field_names", "labels"]
+
+WORDS = re.compile(r"[\W_]+")
+
+
+def labels(tables: Iterable[CatalogTable]) -> Mapping[str, CatalogTable]:
+    """Tables by the names that tell them apart: a dot in one may look like that behind a schema."""
+    found: dict[str, CatalogTable] = {}
+    for table in sorted(tables, key=lambda table: (table.schema, table.name)):
+        label = table.label if table.label not in found else f'"{table.schema}"."{table.name}"'
+        found[label] = table
+    return found
+
+
+def class_names(tables: Mapping[str, CatalogTable]) -> Mapping[str, str]:
+    """A class name for the label of each table, and for no two the same.
+
+    It depends on which tables there are, and never on which of them are asked for.
+
+    >>> tables = [CatalogTable(name, "table", ()) for name in ("order_items", "Order", "orders", "2fa codes")]
+    >>> class_names(labels(tables))
+    {'2fa codes': 'Table2faCode', 'Order': 'Order', 'order_items': 'OrderItem', 'orders': 'Orders'}
+    """
+    taken: set[str] = set()
+    names: dict[str, str] = {}
+    for label, table in tables.items():
+        name = next(name for name in _candidates(table) if name.casefold() not in taken)
+        taken.add(name.casefold())
+        names[label] = name
+    return names
+
+
+def _candidates(table: CatalogTable) -> Iterator[str]:
+    words = _words(table.name)
+    one = [*words[:-1], *(singular(word) for word in words[-1:])]
+    yield _camel_case(one)
+    if table.schema:
+        yield _camel_case([*_words(table.schema), *one])
+    yield _camel_case(words)
+    for number in count(2):
+        yield f"{_camel_case(one)}{number}"
+
+
+def _words(name: str) -> list[str]:
+    return [
+        word for part in WORDS.split(normalize("NFKC", name)) for word in snake_case(part).split("_") if word
+    ]
+
+
+def _camel_case(words: Sequence[str]) -> str:
+    name = "".join(word[:1].upper() + word[1:] for word in words)
+    name = "".join(letter for letter in name if f"_{letter}".isidentifier())
+    return name if name.isidentifier() and not iskeyword(name) else f"Table{name}"
+
+
+def field_names(columns: Iterable[str]) -> Mapping[str, str]:
+    """The field of each column: its own name, unless a filter would take that for something else.
+
+    >>> field_names(["First Name", "a.b", "$set", "a_b"])
+    {'First Name': 'First Name', 'a.b': 'a_b_2', '$set': '_set', 'a_b': 'a_b'}
+    """
+    names = list(columns)
+    taken = {name for name in names if _is_plain(name)}
+    fields: dict[str, str] = {}
+    for name in names:
+        field = name if _is_plain(name) else _plain(name)
+        if field != name:
+            field = next(other for other in _numbered(field) if other not in taken)
+            taken.add(field)
+        fields[name] = field
+    return fields
+
+
+def _is_plain(name: str) -> bool:
+    return _plain(name) == name
+
+
+def _plain(name: str) -> str:
+    plain = name.replace(".", "_").replace("$", "_", 1) if name.startswith("$") else name.replace(".", "_")
+    return plain.strip("_") or "_" if plain.startswith("__") and plain.endswith("__") else plain
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    for number in count(2):
+        yield f"{name}_{number}"

@@ -1,0 +1,127 @@
+"""Making models of tables, one by one: what cannot be made is told, and keeps no other from being made."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, NamedTuple, cast
+
+from dataflow.catalog import CatalogTable
+from dataflow.discovery.models import Place, model_of
+from dataflow.errors import DataFlowError, InvalidValue, nearest
+from dataflow.model.naming import snake_case
+from dataflow.model.schema import Model
+from dataflow.nodes.contract import Node
+
+__all__ = ["Adopt", "GeneratedNodes", "NodeName", "Registration", "asked_for", "register"]
+
+Adopt = Callable[[Model], Mapping[str, Node]]
+"""Takes a model up into an engine, and gives its nodes by their types."""
+
+
+class NodeName(str):
+    """The name of a type of node, which carries the node: a workflow needs not ask which database is meant."""
+
+    __dataflow_node__: Node
+
+    def __new__(cls, node: Node) -> "NodeName":
+        name = super().__new__(cls, node.name)
+        name.__dataflow_node__ = node
+        return name
+
+
+class GeneratedNodes(dict[str, dict[str, NodeName]]):
+    """The nodes of each model by the name of its class; the name of its table is as good."""
+
+    def __init__(self, nodes: Mapping[str, dict[str, NodeName]], classes: Mapping[str, str]) -> None:
+        super().__init__(nodes)
+        self._classes = classes
+
+    def __missing__(self, label: str) -> dict[str, NodeName]:
+        if label not in self._classes:
+            raise KeyError(label)
+        return self[self._classes[label]]
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._classes
+
+    def get(self, name: str, default: Any = None) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+
+class Registration(NamedTuple):
+    """What has become of the tables that were asked for, by their labels.
+
+    :param models: those that were made.
+    :param nodes: their nodes, by what they do.
+    :param errors: why there is no model of the others.
+    """
+
+    models: Mapping[str, Model]
+    nodes: Mapping[str, dict[str, NodeName]]
+    errors: Mapping[str, str]
+
+    def result(self, what: str) -> dict[str, Any]:
+        """All of it as a dict.
+
+        :param what: the name of the list of models.
+        """
+        classes = {label: model.name for label, model in self.models.items()}
+        return {
+            what: list(classes.values()),
+            "generated_nodes": GeneratedNodes(
+                {classes[label]: nodes for label, nodes in self.nodes.items()}, classes
+            ),
+            "success_count": len(self.models),
+            "error_count": len(self.errors),
+            "errors": dict(self.errors),
+        }
+
+
+def asked_for(tables: object, known: Collection[str]) -> tuple[list[str], dict[str, str]]:
+    """The labels that were asked for, and why others are not among them.
+
+    :param tables: a list of them; None for all.
+    :raises InvalidValue: for what is no list of names.
+    """
+    if tables is None:
+        return list(known), {}
+    if isinstance(tables, str) or not isinstance(tables, Iterable):
+        raise InvalidValue("tables: expected a list of names such as ['users', 'orders']")
+    names = list(dict.fromkeys(cast("Iterable[object]", tables)))
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidValue("tables: expected a list of names such as ['users', 'orders']")
+    wanted = cast("list[str]", names)
+    errors = {
+        name: f"there is no table {name!r}{nearest(name, known)}" for name in wanted if name not in known
+    }
+    return [name for name in wanted if name in known], errors
+
+
+def register(
+    place: Place, wanted: Iterable[str], tables: Mapping[str, CatalogTable], adopt: Adopt
+) -> Registration:
+    """Make models of tables.
+
+    :param wanted: the labels of those tables.
+    :param tables: all tables of the database.
+    """
+    models: dict[str, Model] = {}
+    nodes: dict[str, dict[str, NodeName]] = {}
+    errors: dict[str, str] = {}
+    for label in wanted:
+        try:
+            model = model_of(place, label, tables[label])
+            nodes[label] = _named(model, adopt(model))
+            models[label] = model
+        except DataFlowError as error:
+            errors[label] = str(error)
+    return Registration(models, nodes, errors)
+
+
+def _named(model: Model, nodes: Mapping[str, Node]) -> dict[str, NodeName]:
+    """The nodes by what they do: ``create``, ``bulk_upsert``."""
+    return {
+        snake_case(name.removeprefix(model.name).removesuffix("Node")): NodeName(node)
+        for name, node in nodes.items()
+    }
