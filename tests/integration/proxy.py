@@ -1,4 +1,4 @@
-"""A connection between a program and a server that can be stalled, as networks are."""
+"""A connection between a program and a server that can be stalled, as networks are, or lead elsewhere next time."""
 
 import asyncio
 import threading
@@ -38,6 +38,10 @@ class Proxy:
     def go_on(self) -> None:
         """Forward again, also what was held back."""
         self._run(self._let_flow())
+
+    def lead_to(self, host: str, port: int) -> None:
+        """Connect to another server from now on; the connections that there are stay with theirs."""
+        self._target = (host, port)
 
     def cut(self) -> None:
         """End all connections."""

@@ -17,6 +17,8 @@ __all__ = ["Client", "client"]
 FOUND_ROWS = 2
 """The client's flag that an UPDATE counts the rows that it meets and not only those that it changes."""
 
+QUIT = b"\x01\x00\x00\x00\x01"
+
 IN_CLEAR = frozenset({"dialog", "mysql_clear_password"})
 """The ways to log in for which the drivers send the password as it is, to whoever asks."""
 
@@ -65,6 +67,33 @@ class Client(NamedTuple):
         )
         raw.knows_the_server = options.knows_the_server
         return raw
+
+    async def query(self, raw: Any, text: str) -> list[Any]:
+        """Run the text of one statement or several; the driver's result of each."""
+        await raw.query(text)
+        results = [raw._result]
+        while results[-1].has_next:
+            await raw.next_result()
+            results.append(raw._result)
+        return results
+
+    def leave(self, raw: Any) -> None:
+        """Take leave of the server, and close the socket without waiting."""
+        transport = self.transport(raw)
+        if transport is not None and not transport.is_closing():
+            transport.write(QUIT)
+            # The end of TLS would be negotiated, for longer than the event loop may live.
+            transport.abort()
+        self.forget(raw)
+
+    @staticmethod
+    def forget(raw: Any) -> None:
+        """Have the driver think that the connection is closed, so that it does nothing when it is collected."""
+        if hasattr(raw, "_writer"):
+            raw._writer = raw._reader = None
+        else:
+            raw._transport = None
+            raw._connected = False
 
 
 @cache

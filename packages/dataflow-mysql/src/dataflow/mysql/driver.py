@@ -23,16 +23,15 @@ from dataflow.mysql.client import Client, client
 from dataflow.mysql.cursor import MySQLCursor
 from dataflow.mysql.errors import IndexNames, refused, translate
 from dataflow.mysql.flavors import read_version
+from dataflow.mysql.killing import Place, kill, place_of
 from dataflow.mysql.literals import interpolated
 from dataflow.mysql.options import MySQLOptions
 from dataflow.mysql.results import readable
-from dataflow.mysql.session import BEGUN, SESSION, Settings, has_lost_its_mode, restored
+from dataflow.mysql.session import BEGUN, Settings, has_lost_its_mode, opening, restored
 
 __all__ = ["MySQLConnection"]
 
 T = TypeVar("T")
-
-QUIT = b"\x01\x00\x00\x00\x01"
 
 BEGINS = ("START TRANSACTION", "SET TRANSACTION ", "XA START ")
 DEFERRED = (*BEGINS, "SAVEPOINT ", "RELEASE SAVEPOINT ")
@@ -58,6 +57,7 @@ class MySQLConnection:
         self._branch: str | None = None
         """The gid of the transaction, where it is one of XA, until it has ended here."""
         self._cursor: MySQLCursor | None = None
+        self._place: Place | None = None
         self.settings: Settings | None = None
 
     @property
@@ -81,7 +81,7 @@ class MySQLConnection:
                 await self._client.open(raw)
                 self._raw = raw
                 flavor = read_version(raw.server_version)
-                (row,) = (await self._query(SESSION % flavor.collation))[-1].rows
+                (row,) = (await self._client.query(raw, opening(flavor)))[-1].rows
         except BaseException as error:
             self._raw = raw
             self._let_go()
@@ -95,6 +95,7 @@ class MySQLConnection:
             if isinstance(error, self._client.error | OSError):
                 raise translate(error, "", {}) from error
             raise
+        self._place = place_of(raw, flavor.identity, row[2:])
         self.settings = Settings(flavor, row[0], row[1] == 0)
         self._greet(self.settings)
 
@@ -149,7 +150,7 @@ class MySQLConnection:
             self._deferred.clear()
         if has_lost_its_mode(raw):
             text = restored(text)
-        results = await self.guarded(self._query(text), text)
+        results = await self.guarded(self._client.query(raw, text), text)
         self._begun = bool(raw.server_status & BEGUN)
         return results
 
@@ -184,17 +185,6 @@ class MySQLConnection:
             # Nothing can be waited for, and what the server still sends would be taken for the next answer.
             self._let_go()
             raise
-
-    async def _query(self, text: str) -> list[Any]:
-        raw = self._raw
-        await raw.query(text)
-        result = raw._result
-        results = [result]
-        while result.has_next:
-            await raw.next_result()
-            result = raw._result
-            results.append(result)
-        return results
 
     async def _settle(self, raw: Any, error: Exception, text: str) -> None:
         """After an error: find out what became of the transaction, and raise what it means."""
@@ -315,10 +305,10 @@ class MySQLConnection:
 
     async def stop_statement(self) -> None:
         """Have the server end the statement that runs here, as whose rows are in the way."""
-        raw = self._raw
-        if raw is not None:
+        place = self._place
+        if self._raw is not None and place is not None:
             with suppress(Exception):
-                await self._on_another(f"KILL QUERY {raw.thread_id()}")
+                await kill(self._client, self._options, place, "KILL QUERY")
 
     # ------------------------------------------------------------------ the end
 
@@ -338,12 +328,7 @@ class MySQLConnection:
             self._raw = raw
             self.abandon()
             return
-        transport = self._client.transport(raw)
-        if transport is not None and not transport.is_closing():
-            transport.write(QUIT)
-            # The end of TLS would be negotiated, for longer than the event loop may live.
-            transport.abort()
-        self._forget(raw)
+        self._client.leave(raw)
 
     def abandon(self) -> None:
         self._from_its_loop(self._let_go)
@@ -369,41 +354,18 @@ class MySQLConnection:
                 transport.abort()
             else:
                 drop(transport)
-        self._forget(raw)
-
-    @staticmethod
-    def _forget(raw: Any) -> None:
-        """Have the driver think that the connection is closed, so that it does nothing when it is collected."""
-        if hasattr(raw, "_writer"):
-            raw._writer = raw._reader = None
-        else:
-            raw._transport = None
-            raw._connected = False
+        self._client.forget(raw)
 
     async def _kill(self) -> None:
         """After a statement that was not waited for: end it on the server too, as it may hold locks."""
-        raw, loop = self._raw, self._loop
-        if raw is None:
+        place, loop = self._place, self._loop
+        if self._raw is None:
             return
-        number = raw.thread_id()
         self._let_go()
-        if loop is None or loop.is_closed():
+        if place is None or loop is None or loop.is_closed():
             return
         with suppress(Exception):
-            await _to_its_end(self._on_another(f"KILL {number}"))
-
-    async def _on_another(self, text: str) -> None:
-        """Run a statement on a connection of its own."""
-        options = self._options
-        raw = self._client.connection(options)
-        try:
-            async with asyncio.timeout(min(options.connect_timeout, 2.0)):
-                await self._client.open(raw)
-                await raw.query(text)
-        finally:
-            other = MySQLConnection(options, {}, self._greet)
-            other._loop, other._raw = self._loop, raw
-            await other.close()
+            await _to_its_end(kill(self._client, self._options, place, "KILL"))
 
     def _ready(self) -> Any:
         if self._raw is None:
@@ -413,7 +375,7 @@ class MySQLConnection:
         return self._raw
 
 
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
     """Do something that no cancellation keeps from its end; one that came meanwhile is passed on afterwards."""
     task = asyncio.ensure_future(work)
     interruption: BaseException | None = None

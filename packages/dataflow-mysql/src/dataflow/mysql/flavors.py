@@ -14,6 +14,7 @@ class Flavor(NamedTuple):
     :param collation: compares texts by their code points and takes spaces at the end for what they are.
     :param row: what stands before each row of a list ``VALUES``.
     :param returning: whether INSERT and DELETE bring rows back.
+    :param identity: the SQL for what tells a server from all others.
     :param oldest: the oldest version that will do.
     """
 
@@ -21,11 +22,21 @@ class Flavor(NamedTuple):
     collation: str
     row: str
     returning: bool
+    identity: str
     oldest: tuple[int, ...]
 
 
-MYSQL = Flavor("MySQL", "utf8mb4_0900_bin", "ROW", False, (8, 0, 19))
-MARIADB = Flavor("MariaDB", "utf8mb4_nopad_bin", "", True, (10, 6))
+MYSQL = Flavor(
+    "MySQL", "utf8mb4_0900_bin", "ROW", False, "CONCAT_WS('/', @@server_uuid, @@hostname, @@port)", (8, 0, 19)
+)
+MARIADB = Flavor(
+    "MariaDB",
+    "utf8mb4_nopad_bin",
+    "",
+    True,
+    "CONCAT_WS('/', @@hostname, @@port, @@server_id, @@datadir)",
+    (10, 6),
+)
 
 NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 

@@ -3,8 +3,9 @@
 from typing import Any, NamedTuple
 
 from dataflow.mysql.flavors import Flavor
+from dataflow.mysql.killing import columns_of_place
 
-__all__ = ["BEGUN", "SESSION", "Settings", "has_lost_its_mode", "restored"]
+__all__ = ["BEGUN", "Settings", "has_lost_its_mode", "opening", "restored"]
 
 BEGUN = 1
 """The flag in the server's status that a transaction has begun."""
@@ -27,9 +28,8 @@ MODE = f"SET SESSION sql_mode = '{SQL_MODE}'"
 SESSION = (
     f"{MODE}, time_zone = '+00:00', max_sort_length = 8192, autocommit = 1; "
     "SET NAMES utf8mb4 COLLATE %s; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; "
-    "SELECT @@auto_increment_increment, @@lower_case_table_names"
+    "SELECT @@auto_increment_increment, @@lower_case_table_names, %s"
 )
-"""The first statements of a connection; the collation is that of the flavor."""
 
 
 class Settings(NamedTuple):
@@ -42,6 +42,11 @@ class Settings(NamedTuple):
     flavor: Flavor
     increment: int
     case_matters: bool
+
+
+def opening(flavor: Flavor) -> str:
+    """The first statements of a connection; of the last one come the settings and the place."""
+    return SESSION % (flavor.collation, columns_of_place(flavor.identity))
 
 
 def has_lost_its_mode(raw: Any) -> bool:
