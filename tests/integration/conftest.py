@@ -13,6 +13,8 @@ from dataflow.postgres.testing import Postgres
 from dataflow.testing import Provision
 from dataflow.testing.suite import server_of
 
+from .running import RUNTIMES, Execute
+
 
 @pytest.fixture(autouse=True)
 def _every_test_cleans_up(nothing_is_left_behind: None) -> None:
@@ -79,6 +81,12 @@ def outside(file: Path) -> Callable[[str], list[tuple[object, ...]]]:
             connection.close()
 
     return query
+
+
+@pytest.fixture(params=RUNTIMES)
+def execute(request: pytest.FixtureRequest) -> Execute:
+    """Runs workflows by each of the runtimes."""
+    return Execute(request.param)
 
 
 class MakeDatabase(Protocol):
