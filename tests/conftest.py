@@ -22,6 +22,7 @@ MARKER_OF_FOLDER = {
     "packaging": "packaging",
     "postgres": "postgres",
     "seeds": "sqlite",
+    "transactions": "sqlite",
     "sqlite": "sqlite",
     "typing": "unit",
     "unit": "unit",

@@ -23,6 +23,7 @@ class DiscoveryNode:
     outputs = frozenset({"result"})
     settled = True
     waits = False
+    outside = False
 
     def __init__(self, database: Database) -> None:
         if Capability.DISCOVERY not in database.dialect.capabilities:

@@ -226,7 +226,7 @@ class Scope:
         """
         if self._within is not None:
             raise WorkflowError(
-                "a function that is outside of the transaction cannot run within a scope, a handled failure or a "
+                "what is outside of the transaction cannot run within a scope, a handled failure or a "
                 "transaction that is open, as none of them can be committed by itself"
             )
         await self.commit(blocking=blocking)

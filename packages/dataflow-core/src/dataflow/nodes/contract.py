@@ -50,6 +50,10 @@ class Node(Protocol):
     def waits(self) -> bool:
         """Whether it needs an event loop to wait in."""
 
+    @property
+    def outside(self) -> bool:
+        """Whether it runs between two transactions: what came before it is committed."""
+
     def may_write(self, parameters: Mapping[str, object]) -> bool:
         """Whether it may write, as far as these parameters tell."""
 

@@ -26,6 +26,7 @@ class ModelNode:
     writes = False
     settled = False
     waits = False
+    outside = False
 
     def __init__(self, database: Database, model: Model) -> None:
         self.database = database

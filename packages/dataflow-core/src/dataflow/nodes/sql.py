@@ -24,6 +24,7 @@ class SQLNode:
     outputs = frozenset({"records", "count", "affected", "result"})
     settled = False
     waits = False
+    outside = False
 
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -39,6 +39,7 @@ class TransactionContextNode:
     outputs = frozenset({*PARAMETERS, "result"})
     settled = True
     waits = False
+    outside = False
 
     def may_write(self, parameters: Mapping[str, object]) -> bool:
         return False

@@ -52,6 +52,7 @@ class Walk:
         self.whole = workflow.context
         """The step whose scope is a whole unit of work, which runs on its terms already."""
         self._kept: set[str] = set()
+        self._went_outside = False
         self._workflow = workflow
         self._results = results
         self._parameters = parameters
@@ -81,7 +82,7 @@ class Walk:
             ],
             [database.name for database in committed],
             [step.id for step in written if step.id in self._kept],
-            is_partial=bool(self._kept),
+            is_partial=bool(self._kept) or self._went_outside,
         )
 
     def record(self, step: Step, output: Output) -> None:
@@ -135,7 +136,7 @@ class Walk:
             scope.end_turn()
 
     async def _step_outside(self, step: Step, scope: Scope, *, blocking: bool, has_turn: bool) -> None:
-        """Commit, and run a function before anything else begins."""
+        """Commit, and run a step before anything else begins."""
         if not has_turn:
             await scope.take_turn(blocking=blocking)
         try:
@@ -144,7 +145,12 @@ class Walk:
             if not has_turn:
                 scope.end_turn()
         self.settle()
-        await self._perform(step, None)
+        self._went_outside = True
+        try:
+            await self._perform(step, None)
+        except Exception as error:
+            if not self.takes_up(step, error):
+                raise
 
     async def _enter_in_turn(
         self, step: Step, block: Block, scope: Scope, inner: RunBlock, *, blocking: bool, has_turn: bool

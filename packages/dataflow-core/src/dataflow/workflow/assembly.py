@@ -9,8 +9,10 @@ from dataflow.errors import DataFlowError, MissingValue, ValidationError, neares
 from dataflow.execution.agreement import Agreement
 from dataflow.nodes.contract import Node
 from dataflow.nodes.function import FunctionNode
+from dataflow.nodes.registry import NodeSource
 from dataflow.nodes.transaction_context import TransactionContextNode
 from dataflow.workflow.blocks import make_block
+from dataflow.workflow.composition import Nodes, compose
 from dataflow.workflow.connections import Connection, read_connection
 from dataflow.workflow.graph import FAILED, FAILURE_OUTPUTS, SUCCESS, Edge, Prepared, Step, Workflow
 from dataflow.workflow.order import Levels, in_order, in_sequence
@@ -21,22 +23,29 @@ if TYPE_CHECKING:
 
 __all__ = ["assemble"]
 
-Nodes = Mapping[str, tuple[Node, Mapping[str, object]]]
-
 
 def assemble(
-    nodes: Nodes, ids: Collection[str], connections: Sequence[Connection], problems: list[str]
+    nodes: Nodes,
+    ids: Collection[str],
+    connections: Sequence[Connection],
+    source: NodeSource,
+    problems: list[str],
 ) -> Workflow | None:
     """Make a workflow of nodes and connections.
 
     :param nodes: node and parameters of each id, in the order in which they were added.
     :param ids: all ids, those of nodes that could not be found among them.
+    :param source: where nodes are looked up that others ask for by name.
     :param problems: takes up whatever is wrong.
     :returns: None where something is.
     """
     if not ids:
         problems.append("it has no nodes; add one with add_node")
     edges = _edges(nodes, ids, connections, problems)
+    apart, (nodes, edges) = (nodes, edges), compose(nodes, edges, source, problems)
+    for edge in apart[1]:
+        if edge.source not in nodes:
+            problems += _check_edge(edge, apart[0])
     incoming: dict[str, list[Edge]] = defaultdict(list)
     outgoing: dict[str, list[Edge]] = defaultdict(list)
     for edge in edges:
@@ -164,7 +173,7 @@ def _step(
         prepared=prepared,
         alone=alone,
         lacking=lacking,
-        outside=isinstance(node, FunctionNode) and node.outside,
+        outside=node.outside,
     )
 
 
@@ -208,8 +217,10 @@ def _check_scopes(contexts: Iterable[str], context: str | None, scopes: Scopes) 
 
 def _check_outside(steps: Mapping[str, Step], scopes: Scopes) -> Iterable[str]:
     for step in steps.values():
-        if step.outside and (step.handled or scopes.of(step.id) is not None):
-            why = "an edge takes up its failure" if step.handled else "it is in a scope"
+        # What others do between two transactions is theirs to undo where it fails; what a function did stays.
+        handled = step.handled and isinstance(step.node, FunctionNode)
+        if step.outside and (handled or scopes.of(step.id) is not None):
+            why = "an edge takes up its failure" if handled else "it is in a scope"
             yield (
                 f"node {step.id!r}: it is to run outside of the transaction, but {why}, which cannot be committed by "
                 "itself"

@@ -102,6 +102,7 @@ class WorkflowBuilder:
             {id: (nodes[id], added[id].parameters) for id in added if id in nodes},
             frozenset(added),
             self._connections,
+            self._source,
             problems,
         )
         if workflow is None:

@@ -10,7 +10,26 @@ from typing import Final
 
 __all__ = ["POINTS", "crash_point"]
 
-POINTS: Final[tuple[str, ...]] = ()
+POINTS: Final[tuple[str, ...]] = (
+    "saga.begin.before_header",
+    "saga.begin.after_header",
+    "saga.step.before_work",
+    "saga.step.before_ledger",
+    "saga.step.after_ledger",
+    "saga.step.after_commit",
+    "saga.done.before_state",
+    "saga.done.after_state",
+    "saga.failure.before_state",
+    "saga.failure.after_state",
+    "saga.fence.before_ledger",
+    "saga.fence.after_commit",
+    "saga.compensation.before_work",
+    "saga.compensation.before_ledger",
+    "saga.compensation.after_ledger",
+    "saga.compensation.after_commit",
+    "saga.compensated.before_state",
+    "saga.compensated.after_state",
+)
 """All places, in the order in which they are passed."""
 
 _place, _, _count = os.environ.get("DATAFLOW_CRASH_AT", "").partition(":")

@@ -1,0 +1,44 @@
+"""The node that makes several steps one piece of work, under its two names."""
+
+from collections.abc import Mapping
+
+from dataflow.errors import DataFlowError
+from dataflow.execution.database import Database
+from dataflow.nodes.transaction_context import TransactionContextNode
+from dataflow.transactions.choice import read_pattern
+from dataflow.transactions.plan import make_plan
+from dataflow.transactions.saga_node import SagaNode
+from dataflow.transactions.steps import read_steps
+from dataflow.workflow.composition import Composition, Surroundings
+
+__all__ = ["TransactionManagerNode"]
+
+SETTLED = frozenset({"steps", "pattern", "transaction_type"})
+"""The parameters that say what becomes of the node; the others are left for that."""
+
+
+class TransactionManagerNode(TransactionContextNode):
+    """With ``steps`` a saga, in which each step has a compensation; without them a scope like that of its base."""
+
+    def __init__(self, name: str, database: Database) -> None:
+        self.name = name
+        self.home = database
+
+    def compose(
+        self, parameters: Mapping[str, object], around: Surroundings, problems: list[str]
+    ) -> Composition | None:
+        if "steps" not in parameters:
+            return None
+        found: list[str] = []
+        try:
+            read_pattern(parameters)
+        except DataFlowError as error:
+            found.append(str(error))
+        read = read_steps(parameters["steps"], around, found)
+        problems += [f"node {around.id!r}: {problem}" for problem in found]
+        if read is None:
+            return None
+        definition, nodes, members = read
+        plan = make_plan(definition, self.home, nodes)
+        left = {name: value for name, value in parameters.items() if name not in SETTLED}
+        return Composition(SagaNode(self.name, around.id, plan), left, members, "steps")

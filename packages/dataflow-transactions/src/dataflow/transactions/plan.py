@@ -1,0 +1,105 @@
+"""A definition whose names were found: what a saga runs."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from dataflow.errors import RecordNotFound, ValidationError
+from dataflow.execution.database import Database
+from dataflow.nodes.contract import Node
+from dataflow.transactions.definition import Action, Definition
+from dataflow.transactions.ledger import DO, UNDO
+from dataflow.transactions.tasks import Task, make_task
+
+__all__ = ["Plan", "Stage", "accepts", "make_plan"]
+
+Outputs = Mapping[str, Mapping[str, Any]]
+"""The outputs of steps, by their ids."""
+
+
+class Stage(NamedTuple):
+    """A step and what undoes it."""
+
+    id: str
+    do: Task
+    undo: Task | None
+
+    def values(self, outputs: Outputs, given: Mapping[str, object], key: str) -> dict[str, object]:
+        """What the step is given.
+
+        :param given: what came from outside of the saga.
+        :param key: by which somebody else may notice that it is done again.
+        """
+        values = {**_known(self.do.action, outputs), **given}
+        return _with_key(self.do.node, values, key)
+
+    def undo_values(self, outputs: Outputs, key: str) -> dict[str, object]:
+        """What the compensation is given: of the output of its step what it takes, unless it is told something else."""
+        assert self.undo is not None
+        node, action = self.undo.node, self.undo.action
+        values: dict[str, object] = {}
+        if node.model is None:
+            values = {
+                name: value
+                for name, value in outputs[self.id].items()
+                if accepts(node, action.parameters, name)
+            }
+        return _with_key(node, {**values, **_known(action, outputs)}, key)
+
+
+class Plan(NamedTuple):
+    """What a saga runs.
+
+    :param home: the database that keeps how far it has come as a whole.
+    """
+
+    definition: Definition
+    home: Database
+    stages: tuple[Stage, ...]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Everything that may be done."""
+        return tuple(task for stage in self.stages for task in (stage.do, stage.undo) if task is not None)
+
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        """Those that have a part of the ledger."""
+        return tuple(dict.fromkeys(task.database for task in self.tasks))
+
+
+def make_plan(definition: Definition, home: Database, nodes: Mapping[tuple[str, str], Node]) -> Plan:
+    """Make what can be run of a definition.
+
+    :param nodes: what its names mean, by step and direction.
+    """
+    stages = []
+    for id, action, compensation in definition.steps:
+        do = make_task(id, DO, action, nodes[id, DO], home)
+        undo = None if compensation is None else make_task(id, UNDO, compensation, nodes[id, UNDO], home)
+        stages.append(Stage(id, do, undo))
+    return Plan(definition, home, tuple(stages))
+
+
+def accepts(node: Node, parameters: Mapping[str, object], name: str) -> bool:
+    """Whether a node takes an input of a name beside its parameters."""
+    try:
+        node.check({}, [*parameters, name])
+    except ValidationError:
+        return False
+    return True
+
+
+def _known(action: Action, outputs: Outputs) -> dict[str, object]:
+    values = dict(action.parameters)
+    for name, (step, path) in action.inputs.items():
+        output = outputs[step]
+        if output.get("found") is False and path.root != "found":
+            raise RecordNotFound(f"step {step!r} found no row, so that it has no {str(path)!r}")
+        values[name] = path.read(output)
+    return values
+
+
+def _with_key(node: Node, values: dict[str, object], key: str) -> dict[str, object]:
+    if node.database is None and "idempotency_key" not in values and accepts(node, {}, "idempotency_key"):
+        values["idempotency_key"] = key
+    return values
