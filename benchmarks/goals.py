@@ -11,6 +11,7 @@ __all__ = ["Goal", "goals"]
 
 IN_THREAD = "dataflow-runtime"
 MOST_ADDED = 25.0
+MOST_OF_A_SCOPE = 30.0
 SHARE_OF_ROW_BY_ROW = 0.1
 LONGEST_IMPORT, LARGEST_INSTALL = 100.0, 25.0
 
@@ -59,6 +60,7 @@ def goals(
             if aim.contestant in one.seconds
             for goal in judge(one, aim, database.entries)
         ),
+        *_of_a_scope(database, measured),
         *_of_size(footprints),
     ]
     return sorted(found, key=lambda goal: list(dict.fromkeys(one.text for one in found)).index(goal.text))
@@ -100,6 +102,27 @@ def _against_row_by_row(one: Measured, aim: Aim, entries: Sequence[Entry]) -> It
             ratio = one.ratio(aim.contestant, rival.name)
             remark = f" of {rival.title}"
             yield Goal(text, ratio, "times", SHARE_OF_ROW_BY_ROW, one.workload.name, remark)
+
+
+def _of_a_scope(database: Database, measured: Sequence[Measured]) -> Iterator[Goal]:
+    """What a scope around a read adds to DataFlow, less what ``BEGIN`` and ``COMMIT`` around it add to the driver."""
+    by_name = {one.workload.name: one for one in measured}
+    alone, within = by_name.get("read by id"), by_name.get("one in a scope")
+    if alone is None or within is None:
+        return
+    groups = {entry.name: entry.group for entry in database.entries}
+    for ours in (aim.contestant for aim in database.aims):
+        baseline = groups[ours].baseline
+        if {ours, baseline} <= set(alone.processor) & set(within.processor):
+            cost = within.added_work(ours, baseline).median - alone.added_work(ours, baseline).median
+            text = "a scope costs BEGIN and COMMIT, and little of ours"
+            remark = f" of the processor with {_title(database, ours)}"
+            yield Goal(text, spread([cost]), "microseconds", MOST_OF_A_SCOPE, within.workload.name, remark)
+
+
+def _title(database: Database, name: str) -> str:
+    (title,) = (entry.title for entry in database.entries if entry.name == name)
+    return title
 
 
 def _rivals(one: Measured, aim: Aim, entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from pkgutil import resolve_name
@@ -56,10 +56,14 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The seconds of one operation, per contestant and round; equal positions come from the same round."""
+    """The seconds of one operation, per contestant and round; equal positions come from the same round.
+
+    :param processor: the same, of seconds in which the process of the contestant had a processor.
+    """
 
     workload: Workload
     seconds: Mapping[str, Sequence[float]]
+    processor: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def baseline(self, group: Group) -> str | None:
         """By whom the others of a group are divided: the bare driver, in bulk its fastest way."""
@@ -77,6 +81,11 @@ class Measured:
     def added(self, name: str, baseline: str) -> Spread:
         """How many microseconds more than the baseline, by round."""
         return spread([1e6 * (one - other) for one, other in self._rounds(name, baseline)])
+
+    def added_work(self, name: str, baseline: str) -> Spread:
+        """How many microseconds of the processor more than the baseline, by round."""
+        rounds = zip(self.processor[name], self.processor[baseline], strict=True)
+        return spread([1e6 * (one - other) for one, other in rounds])
 
     def added_in_quiet(self, name: str, baseline: str) -> float:
         """The same in the quarter of the rounds in which the baseline was fastest: the machine was least disturbed.
@@ -157,6 +166,7 @@ def measure(
 def _rounds(workload: Workload, seats: Sequence[Seat], effort: Effort) -> Measured:
     share = effort.bulk_share if workload.bulk else effort.share
     seconds: dict[str, list[float]] = {seat.entry.name: [] for seat in seats}
+    processor: dict[str, list[float]] = {seat.entry.name: [] for seat in seats}
     for seat in seats:
         # What is in bulk needs no more than a little to be warm.
         seat.batch(workload, share * 0.02 if workload.bulk else share, 0)
@@ -165,8 +175,10 @@ def _rounds(workload: Workload, seats: Sequence[Seat], effort: Effort) -> Measur
     while effort.goes_on(workload, number, perf_counter() - began):
         number += 1
         for seat in Random(number).sample(seats, len(seats)):
-            seconds[seat.entry.name].append(seat.batch(workload, share, number))
-    return Measured(workload, seconds)
+            taken = seat.batch(workload, share, number)
+            seconds[seat.entry.name].append(taken.seconds)
+            processor[seat.entry.name].append(taken.processor)
+    return Measured(workload, seconds, processor)
 
 
 def _takers(workload: Workload, seats: Sequence[Seat]) -> Sequence[Seat]:

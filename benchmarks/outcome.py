@@ -67,6 +67,7 @@ class Outcome:
                     "added microseconds": one.added(entry.name, baseline)._asdict(),
                     "added microseconds in quiet": one.added_in_quiet(entry.name, baseline),
                     "seconds by round": list(one.seconds[entry.name]),
+                    "of the processor": list(one.processor.get(entry.name, ())),
                 }
         return found
 

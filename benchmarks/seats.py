@@ -12,16 +12,24 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pkgutil import resolve_name
 from random import Random
-from typing import Any
+from time import process_time
+from typing import Any, NamedTuple
 
 from benchmarks.contestants.contract import Contestant
 from benchmarks.databases.contract import ClosableStore
 from benchmarks.entries import Entry
 from benchmarks.workloads import WORKLOADS, Workload
 
-__all__ = ["ContestantFailed", "Seat"]
+__all__ = ["ContestantFailed", "Seat", "Taken"]
 
 BY_NAME: Mapping[str, Workload] = {workload.name: workload for workload in WORKLOADS}
+
+
+class Taken(NamedTuple):
+    """What an operation took: seconds, and seconds of the processor in the process of the contestant."""
+
+    seconds: float
+    processor: float
 
 
 class ContestantFailed(Exception):
@@ -49,15 +57,15 @@ class Seat:
     def sit_down(self) -> None:
         self.operations = frozenset(self._reply())
 
-    def batch(self, workload: Workload, share: float, number: int) -> float:
-        """Do one batch, and tell how many seconds an operation took.
+    def batch(self, workload: Workload, share: float, number: int) -> Taken:
+        """Do one batch, and tell what an operation took.
 
         :param share: of a full batch, in operations and in rows.
         :param number: of the round; equal numbers make equal inputs.
         """
         of_rows = self.entry.share if workload.bulk else 1.0
-        seconds: float = self._ask("batch", workload.name, share * of_rows, number)
-        return seconds / of_rows
+        taken: Taken = self._ask("batch", workload.name, share * of_rows, number)
+        return Taken(taken.seconds / of_rows, taken.processor / of_rows)
 
     def answer(self, workload: Workload, most: int) -> tuple[Any, Any]:
         """Do the operation once, about so many rows at most: what was answered, and what changed in the table."""
@@ -111,7 +119,7 @@ class _AtWork:
         self._contestant = contestant
         self._store = store
 
-    def batch(self, name: str, share: float, number: int) -> float:
+    def batch(self, name: str, share: float, number: int) -> Taken:
         workload = BY_NAME[name]
         count = max(1, round(workload.batch * share))
         items = workload.items(self._store, count, max(1, round(workload.size * share)), Random(number))
@@ -119,9 +127,11 @@ class _AtWork:
         gc.collect()
         if "read" in self._contestant.operations():
             self._contestant.timed("read", range(1, 11), 1)
+        before = process_time()
         elapsed = self._contestant.timed(workload.operation, items, workload.tasks)
+        processor = process_time() - before
         self._put_in_order(workload)
-        return elapsed / count
+        return Taken(elapsed / count, processor / count)
 
     def answer(self, name: str, most: int) -> tuple[Any, Any]:
         workload = BY_NAME[name]

@@ -75,6 +75,10 @@ def _transfers(store: Store, count: int, size: int, random: Random) -> Sequence[
     return [(first, second, row(SEEDED + 1 + number)) for number, (first, second) in enumerate(pairs)]
 
 
+def _pairs(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
+    return [(first, second) for first, second, _ in _transfers(store, count, size, random)]
+
+
 def _lots(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
     return [rows(SEEDED + 1 + size * lot, size) for lot in range(count)]
 
@@ -114,6 +118,11 @@ ONE_BY_ONE = (
     Workload("five in a transaction", "transfer", _transfers, 40, writes=True),
 )
 
+IN_A_SCOPE = (
+    Workload("one in a scope", "scope_of_one", _ids, 100),
+    Workload("two in a scope", "scope_of_two", _pairs, 50, writes=True),
+)
+
 AT_ONCE = 50
 TOGETHER = tuple(
     replace(one, name=f"{one.name}, {AT_ONCE} tasks", batch=max(one.batch, AT_ONCE), tasks=AT_ONCE)
@@ -133,4 +142,4 @@ IN_BULK = tuple(
     )
 )
 
-WORKLOADS = ONE_BY_ONE + TOGETHER + IN_BULK
+WORKLOADS = ONE_BY_ONE + IN_A_SCOPE + TOGETHER + IN_BULK

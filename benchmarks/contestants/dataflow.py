@@ -99,7 +99,7 @@ class _DataFlow(Contestant):
 
     def plain(self, outcome: Any) -> Any:
         if isinstance(outcome, list):
-            return [self.plain(one) for one in outcome]
+            return [self.plain(one) for one in outcome if "isolation_level" not in one]
         if "deleted" in outcome or "updated" in outcome:
             return sum(outcome.get(what, 0) for what in ("deleted", "inserted", "updated"))
         result = outcome["result"]
@@ -128,6 +128,17 @@ class _DataFlow(Contestant):
                 "c": {"id": accounts[0], "updates": {"balance": 1.0}},
                 "d": {"id": accounts[1], "updates": {"balance": 2.0}},
                 "e": accounts[2],
+            },
+        )
+        plans["scope_of_one"] = (
+            self._built(scope="TransactionContextNode", a="AccountReadNode"),
+            lambda id: {"a": {"id": id}},
+        )
+        plans["scope_of_two"] = (
+            self._built(scope="TransactionContextNode", a="AccountUpdateNode", b="AccountUpdateNode"),
+            lambda accounts: {
+                "a": {"id": accounts[0], "updates": {"balance": 1.0}},
+                "b": {"id": accounts[1], "updates": {"balance": 2.0}},
             },
         )
         return plans
@@ -196,12 +207,14 @@ class AiomysqlDataFlow(AsyncRuntimeDataFlow):
 
 
 class AwaitedDataFlow(_DataFlow, OnLoop):
-    """By ``await db.nodes...``, the five statements in ``db.transaction()``."""
+    """By ``await db.nodes...``, what is more than one of them in ``db.transaction()``."""
 
     def operations(self) -> Mapping[str, Operation]:
         return {
             **{operation: self._called(NODES[operation]) for operation in SINGLE},
             "transfer": self._transfer,
+            "scope_of_one": self._read_one,
+            "scope_of_two": self._set_both,
         }
 
     def _called(self, node: tuple[str, Given]) -> Operation:
@@ -221,6 +234,19 @@ class AwaitedDataFlow(_DataFlow, OnLoop):
                 await nodes.AccountUpdateNode(id=first, updates={"balance": 1.0}),
                 await nodes.AccountUpdateNode(id=second, updates={"balance": 2.0}),
                 await nodes.AccountCreateNode(**row),
+            ]
+
+    async def _read_one(self, id: int) -> Sequence[Any]:
+        async with self.db.transaction():
+            return [await self.db.nodes.AccountReadNode(id=id)]
+
+    async def _set_both(self, accounts: tuple[int, int]) -> Sequence[Any]:
+        first, second = accounts
+        nodes = self.db.nodes
+        async with self.db.transaction():
+            return [
+                await nodes.AccountUpdateNode(id=first, updates={"balance": 1.0}),
+                await nodes.AccountUpdateNode(id=second, updates={"balance": 2.0}),
             ]
 
 

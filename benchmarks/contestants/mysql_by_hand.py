@@ -100,6 +100,8 @@ def single(returns: bool) -> Mapping[str, Work]:
         "delete": delete,
         "list": listing,
         "transfer": _transfer(_created_returning if returns else _created),
+        "scope_of_one": read_one,
+        "scope_of_two": set_both,
     }
 
 
@@ -139,6 +141,23 @@ async def listing(connection: Link, page: tuple[int, int]) -> list[Row]:
     async with connection.cursor() as cursor:
         await cursor.execute(LIST, page)
         return [decoded(stored) for stored in await cursor.fetchall()]
+
+
+async def read_one(connection: Link, id: int) -> list[Row | None]:
+    async with connection.cursor() as cursor:
+        await cursor.execute("BEGIN")
+        done = [await _read(cursor, id)]
+        await cursor.execute("COMMIT")
+        return done
+
+
+async def set_both(connection: Link, accounts: tuple[int, int]) -> list[Row | None]:
+    first, second = accounts
+    async with connection.cursor() as cursor:
+        await cursor.execute("BEGIN")
+        done = [await _updated(cursor, first, 1.0), await _updated(cursor, second, 2.0)]
+        await cursor.execute("COMMIT")
+        return done
 
 
 def _transfer(created: Work) -> Work:

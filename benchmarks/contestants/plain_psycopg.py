@@ -60,6 +60,8 @@ class PlainPsycopg(InThread):
             "delete": lambda id: self._changed(DELETE, id),
             "list": lambda page: self._cursor.execute(LIST, page).fetchall(),
             "transfer": self._transfer,
+            "scope_of_one": self._read_one,
+            "scope_of_two": self._set_both,
             "bulk_create": lambda rows: self._copied("accounts", rows),
             "upsert": self._upsert,
             "bulk_update": self._bulk_update,
@@ -90,6 +92,15 @@ class PlainPsycopg(InThread):
         with self._connection.transaction():
             before = [self._read(first), self._read(second)]
             return [*before, self._update((first, 1.0)), self._update((second, 2.0)), self._create(row)]
+
+    def _read_one(self, id: int) -> list[Row | None]:
+        with self._connection.transaction():
+            return [self._read(id)]
+
+    def _set_both(self, accounts: tuple[int, int]) -> list[Row]:
+        first, second = accounts
+        with self._connection.transaction():
+            return [self._update((first, 1.0)), self._update((second, 2.0))]
 
     def _upsert(self, rows: Iterable[Row]) -> int:
         with self._connection.transaction():

@@ -58,6 +58,8 @@ class PlainPyMySQL(InThread):
             "delete": lambda id: self._cursor.execute(DELETE, (id,)),
             "list": self._list,
             "transfer": self._transfer,
+            "scope_of_one": self._read_one,
+            "scope_of_two": self._set_both,
             "bulk_create": self._doing(self._texts.insert),
             "upsert": self._doing(self._texts.upsert),
             "bulk_update": self._doing(self._texts.update),
@@ -94,6 +96,15 @@ class PlainPyMySQL(InThread):
         with self._transaction():
             before = [self._read(first), self._read(second)]
             return [*before, self._updated(first, 1.0), self._updated(second, 2.0), self._created(row)]
+
+    def _read_one(self, id: int) -> list[Row | None]:
+        with self._transaction():
+            return [self._read(id)]
+
+    def _set_both(self, accounts: tuple[int, int]) -> list[Row | None]:
+        first, second = accounts
+        with self._transaction():
+            return [self._updated(first, 1.0), self._updated(second, 2.0)]
 
     def _created(self, row: Row) -> Row | None:
         if self._returns:

@@ -86,20 +86,36 @@ async def listing(connection: Any, page: tuple[int, int]) -> list[Row]:
 
 async def transfer(connection: Any, accounts: tuple[int, int, Row]) -> list[Row | None]:
     first, second, row = accounts
-    await connection.execute("BEGIN")
-    try:
-        done = [
-            await read(connection, first),
-            await read(connection, second),
-            await update(connection, (first, 1.0)),
-            await update(connection, (second, 2.0)),
-            await create(connection, row),
-        ]
-        await connection.execute("COMMIT")
-    except BaseException:
-        await connection.execute("ROLLBACK")
-        raise
-    return done
+    return [
+        await read(connection, first),
+        await read(connection, second),
+        await update(connection, (first, 1.0)),
+        await update(connection, (second, 2.0)),
+        await create(connection, row),
+    ]
+
+
+async def read_one(connection: Any, id: int) -> list[Row | None]:
+    return [await read(connection, id)]
+
+
+async def set_both(connection: Any, accounts: tuple[int, int]) -> list[Row]:
+    first, second = accounts
+    return [await update(connection, (first, 1.0)), await update(connection, (second, 2.0))]
+
+
+def whole(work: Work) -> Work:
+    async def operation(connection: Any, item: Any) -> Any:
+        await connection.execute("BEGIN")
+        try:
+            done = await work(connection, item)
+            await connection.execute("COMMIT")
+        except BaseException:
+            await connection.execute("ROLLBACK")
+            raise
+        return done
+
+    return operation
 
 
 SINGLE: Mapping[str, Work] = {
@@ -108,6 +124,8 @@ SINGLE: Mapping[str, Work] = {
     "update": update,
     "delete": delete,
     "list": listing,
-    "transfer": transfer,
+    "transfer": whole(transfer),
+    "scope_of_one": whole(read_one),
+    "scope_of_two": whole(set_both),
 }
 """Every operation on a row or a page."""

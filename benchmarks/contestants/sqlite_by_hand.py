@@ -82,14 +82,24 @@ def operations_of(raw: sqlite3.Connection, to_row: Callable[[Stored], Row]) -> M
 
     def transfer(accounts: tuple[int, int, Row]) -> list[Row | None]:
         first, second, row = accounts
-        execute("BEGIN IMMEDIATE")
-        try:
-            done = [read(first), read(second), update((first, 1.0)), update((second, 2.0)), create(row)]
-            execute("COMMIT")
-        except BaseException:
-            execute("ROLLBACK")
-            raise
-        return done
+        return [read(first), read(second), update((first, 1.0)), update((second, 2.0)), create(row)]
+
+    def set_both(accounts: tuple[int, int]) -> list[Row]:
+        first, second = accounts
+        return [update((first, 1.0)), update((second, 2.0))]
+
+    def whole(begin: str, work: Operation) -> Operation:
+        def operation(item: Any) -> Any:
+            execute(begin)
+            try:
+                done = work(item)
+                execute("COMMIT")
+            except BaseException:
+                execute("ROLLBACK")
+                raise
+            return done
+
+        return operation
 
     return {
         "read": read,
@@ -97,7 +107,9 @@ def operations_of(raw: sqlite3.Connection, to_row: Callable[[Stored], Row]) -> M
         "update": update,
         "delete": delete,
         "list": listing,
-        "transfer": transfer,
+        "transfer": whole("BEGIN IMMEDIATE", transfer),
+        "scope_of_one": whole("BEGIN", lambda id: [read(id)]),
+        "scope_of_two": whole("BEGIN IMMEDIATE", set_both),
     }
 
 

@@ -29,6 +29,7 @@ from benchmarks.workloads import WORKLOADS
 ENTRIES = [entry for entry in SQLITE.entries if entry.is_installed()]
 BY_NAME = {entry.name: entry for entry in SQLITE.entries}
 READ = next(one for one in WORKLOADS if one.name == "read by id")
+SCOPE = next(one for one in WORKLOADS if one.name == "one in a scope")
 BULK = next(one for one in WORKLOADS if one.operation == "bulk_create")
 MISSING = {one for entry in SQLITE.entries for one in entry.needs if not one.is_installed}
 
@@ -63,7 +64,8 @@ def of_dataflow() -> set[tuple[str, str]]:
         if not workload.bulk or (name in runtimes and workload.operation == "bulk_create")
     }
     # Direct calls have a transaction on an event loop only.
-    return pairs - {("five in a transaction", "dataflow-calls")}
+    several = ("five in a transaction", "one in a scope", "two in a scope")
+    return pairs - {(workload, "dataflow-calls") for workload in several}
 
 
 @pytest.mark.timeout(300)  # a dozen processes take turns
@@ -275,6 +277,20 @@ def test_the_rival_that_counts_is_the_fastest_and_the_loops_have_their_own() -> 
     sync, on_loop = goals(SQLITE, [measured], [])
     assert (sync.measured.median, sync.met, sync.remark) == (0.8, True, " of Tortoise ORM")
     assert (on_loop.measured.median, on_loop.met, on_loop.remark) == (1.2, False, " of Tortoise ORM")
+
+
+def test_a_scope_costs_what_it_adds_beyond_begin_and_commit() -> None:
+    microsecond = 1e-6
+    alone = {"sqlite3": 10.0, "dataflow-runtime": 30.0}
+    within = {"sqlite3": 16.0, "dataflow-runtime": 60.0}
+    measured = [
+        Measured(workload, {}, {name: [one * microsecond] * 2 for name, one in processor.items()})
+        for workload, processor in ((READ, alone), (SCOPE, within))
+    ]
+    (goal,) = (goal for goal in goals(SQLITE, measured, []) if goal.text.startswith("a scope costs"))
+    assert goal.measured.median == pytest.approx(24.0)
+    assert goal.met
+    assert not [goal for goal in goals(SQLITE, measured[1:], []) if goal.text.startswith("a scope costs")]
 
 
 def test_import_and_size_are_judged_where_they_were_measured() -> None:
