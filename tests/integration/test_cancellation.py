@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -102,6 +103,26 @@ def mixed(db: DataFlow) -> Workflow:
     return builder.build()
 
 
+def scopes(db: DataFlow) -> Workflow:
+    """The same number of writes, in a scope and in one within it."""
+
+    async def async_write() -> None:
+        await asyncio.sleep(0)
+        await db.nodes.ItemCreateNode(name="async")
+
+    builder = WorkflowBuilder(db)
+    builder.add_node("TransactionContextNode", "outer", {"timeout": 60, "isolation_level": "SERIALIZABLE"})
+    builder.add_node("ItemBulkCreateNode", "many", {"data": [{"name": "many"}] * 20, "batch_size": 5})
+    builder.add_node("TransactionContextNode", "inner", {"timeout": 60})
+    builder.add_node("ItemCreateNode", "one", {"name": "one"})
+    builder.add_node(async_write, "async")
+    builder.add_node("ItemCreateNode", "last", {"name": "last"})
+    for one, two in pairwise(("outer", "many", "inner", "one", "async")):
+        builder.add_connection(one, two)
+    builder.add_connection("inner", "last", condition="status == 'success'")
+    return builder.build()
+
+
 ALL_OF_IT = 23
 
 
@@ -131,10 +152,13 @@ class Step(Coroutine[Any, Any, Any]):
         raise NotImplementedError
 
 
+@pytest.mark.parametrize("make", [mixed, scopes])
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_cancelled_at_each_await_it_is_all_or_nothing(concurrency: int, db: DataFlow, names: Names) -> None:
+def test_cancelled_at_each_await_it_is_all_or_nothing(
+    make: Callable[[DataFlow], Workflow], concurrency: int, db: DataFlow, names: Names
+) -> None:
     """The run waits some dozen times; it is cancelled once at each of them."""
-    workflow = mixed(db)
+    workflow = make(db)
 
     async def main(at: int) -> tuple[bool, bool]:
         work = Step(AsyncLocalRuntime(concurrency).execute(workflow), at)

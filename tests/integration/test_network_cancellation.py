@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import pytest
@@ -49,6 +50,32 @@ async def run_with_functions(db: DataFlow, name: str) -> None:
     await AsyncLocalRuntime().execute(builder.build())
 
 
+def scopes(*, fails: bool) -> Operation:
+    """A scope, and one within it, which a function may fail; then its failure is taken up."""
+
+    async def operation(db: DataFlow, name: str) -> None:
+        async def on_loop() -> None:
+            await db.nodes.ItemCreateNode(name=name)
+            if fails:
+                raise ValueError("undo it")
+
+        builder = WorkflowBuilder(db)
+        builder.add_node(
+            "TransactionContextNode", "outer", {"timeout": 60, "isolation_level": "SERIALIZABLE"}
+        )
+        builder.add_node("TransactionContextNode", "inner", {"timeout": 60})
+        builder.add_node("ItemCreateNode", "first", {"name": name})
+        builder.add_node("ItemCreateNode", "second", {"name": name})
+        builder.add_node(on_loop, "third")
+        builder.add_node("ItemCreateNode", "last", {"name": name})
+        for one, two in pairwise(("outer", "first", "inner", "second", "third")):
+            builder.add_connection(one, two)
+        builder.add_connection("inner", "last", condition=f"status == '{'failed' if fails else 'success'}'")
+        await AsyncLocalRuntime().execute(builder.build())
+
+    return operation
+
+
 async def single_statement(db: DataFlow, name: str) -> None:
     await db.nodes.ItemCreateNode(name=name)
 
@@ -90,6 +117,8 @@ OPERATIONS: dict[str, tuple[Operation, int]] = {
     "single statement": (single_statement, 1),
     "run with functions": (run_with_functions, 6),
     "parts": (parts, 2),
+    "scopes": (scopes(fails=False), 4),
+    "scopes, the inner one fails": (scopes(fails=True), 2),
     "upsert": (upsert, 3),
     "first use": (first_use, 0),
     # To cancel what waits for a thread leaves the thread at work.
