@@ -55,6 +55,43 @@ def test_what_is_set_for_a_transaction_ends_with_it(url: str) -> None:
         asyncio.run(main(db))
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT pg_advisory_lock(7)",
+        "SELECT set_config('search_path', 'nowhere', false)",
+        "LISTEN news",
+        "DO $$ BEGIN SET work_mem = '1MB'; END $$",
+        "CREATE TEMPORARY TABLE notes (amount integer)",
+    ],
+)
+def test_what_outlasts_a_transaction_is_left_to_nobody(db: DataFlow, sql: str) -> None:
+    async def main() -> None:
+        async with db.transaction():
+            before = await db.nodes.SQLNode(sql=PID)
+            await db.nodes.SQLNode(sql=sql)
+            assert (await db.nodes.SQLNode(sql=PID))["records"] == before["records"]
+        assert (await db.nodes.SQLNode(sql=PID))["records"] != before["records"]
+        # Here it would wait for ever if that lock were held.
+        await asyncio.wait_for(db.nodes.SQLNode(sql="SELECT pg_advisory_xact_lock(7)"), 60)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT pg_advisory_xact_lock(7)",
+        "SELECT set_config('lock_timeout', '2s', true)",
+        "CREATE TEMPORARY TABLE notes ON COMMIT DROP AS SELECT 1 AS amount",
+    ],
+)
+def test_what_ends_with_its_transaction_keeps_the_connection(db: DataFlow, sql: str) -> None:
+    before = ask(db, PID)
+    ask(db, sql)
+    assert ask(db, PID) == before
+
+
 def test_a_session_lives_in_utc_and_has_a_name(db: DataFlow) -> None:
     sql = "SELECT current_setting('TimeZone') AS zone, current_setting('application_name') AS name"
     assert ask(db, sql) == [{"zone": "UTC", "name": "dataflow"}]

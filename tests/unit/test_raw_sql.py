@@ -135,3 +135,68 @@ def test_the_placeholders_are_numbered_from_one() -> None:
     compiled = compile_raw(Numbered(), "SELECT :a, :b, :a")
     assert compiled.sql == "SELECT $1, $2, $3"
     assert compiled.names == ("a", "b", "a")
+
+
+@pytest.mark.parametrize(
+    ("grammar", "text"),
+    [
+        ("postgres", "CREATE TEMP TABLE t (a int)"),
+        ("postgres", "create local temporary view v as select 1"),
+        ("postgres", "CREATE TABLE pg_temp.t (a int)"),
+        ("postgres", "CREATE TEMP TABLE t (a int) ON COMMIT DELETE ROWS"),
+        ("postgres", "EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1"),
+        ("postgres", "SELECT 1 AS a INTO TEMP t"),
+        ("postgres", "WITH x AS (SELECT 1) SELECT * INTO LOCAL TEMPORARY TABLE t FROM x"),
+        ("postgres", "SELECT pg_advisory_lock(:key)"),
+        ("postgres", "SELECT pg_catalog.pg_try_advisory_lock_shared /* why */ (1, 2)"),
+        ("postgres", 'SELECT * FROM t WHERE "pg_advisory_lock"(id) IS NULL'),
+        ("postgres", "WITH x AS (SELECT Set_Config('a.b', '1', false)) SELECT * FROM x"),
+        ("postgres", "SELECT set_config('a.b', '1', :local)"),
+        ("postgres", "SELECT set_config('a.b', '1', false or true)"),
+        ("postgres", "SELECT setseed(0.5)"),
+        ("postgres", "LISTEN news"),
+        ("postgres", "DECLARE c CURSOR WITH HOLD FOR SELECT 1"),
+        ("postgres", "DO $$ BEGIN PERFORM 1; END $$"),
+        ("postgres", "CALL pay(:a)"),
+        ("mysql", "CREATE TEMPORARY TABLE t (a int)"),
+        ("mysql", "CREATE OR REPLACE TEMPORARY TABLE t AS SELECT 1"),
+        ("mysql", "SELECT GET_LOCK('a', 1)"),
+        ("mysql", "UPDATE t SET a = get_lock(:name, 0)"),
+        ("mysql", "DO GET_LOCK('a', 1)"),
+        ("mysql", "HANDLER t OPEN"),
+        ("mysql", "FLUSH TABLES WITH READ LOCK"),
+        ("mysql", "CALL pay(:a)"),
+        ("sqlite", "CREATE TEMP TRIGGER g AFTER INSERT ON t BEGIN SELECT 1 END"),
+        ("sqlite", "CREATE TABLE temp.t (a)"),
+        ("sqlite", "whatever this is"),
+    ],
+)
+def test_what_may_outlast_the_transaction_in_its_session_is_known(grammar: str, text: str) -> None:
+    assert read_sql(grammar, text).outlasts
+
+
+@pytest.mark.parametrize(
+    ("grammar", "text"),
+    [
+        ("postgres", "SELECT 1"),
+        ("postgres", "(SELECT 1) UNION (SELECT 2)"),
+        ("postgres", "SELECT temp, temporary, get_lock FROM listen"),
+        ("postgres", "SELECT 'pg_advisory_lock(1)', 'create temp table' AS set_config"),
+        ("postgres", "SELECT pg_advisory_xact_lock(1), pg_try_advisory_xact_lock_shared(2)"),
+        ("postgres", "SELECT set_config('lock_timeout', concat('2', 's'), true), 1"),
+        ("postgres", "CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1"),
+        ("postgres", "CREATE TABLE t AS SELECT temp FROM u"),
+        ("postgres", "EXPLAIN ANALYZE SELECT temporary FROM t"),
+        ("postgres", "SELECT 1 AS a INTO t"),
+        ("postgres", "NOTIFY news"),
+        ("mysql", "INSERT INTO temp VALUES (1)"),
+        ("mysql", "REPLACE INTO temp SELECT * FROM t"),
+        ("mysql", "SELECT IS_FREE_LOCK('a')"),
+        ("mysql", "SHOW TABLES"),
+        ("mysql", "TRUNCATE t"),
+        ("sqlite", "CREATE TABLE t (temp TEXT)"),
+        ("sqlite", "DELETE FROM temp.t"),
+    ],
+)
+def test_what_ends_with_the_transaction_is_known_too(grammar: str, text: str) -> None:
+    assert not read_sql(grammar, text).outlasts

@@ -78,6 +78,7 @@ class Database:
         self._writing = ""
         self._preparing = FairSemaphore(1)
         self._lent_shortly: set[Connection] = set()
+        self._used_up: set[Connection] = set()
         self._is_held_for_fork = False
 
     def add_model(self, model: Model) -> None:
@@ -129,6 +130,7 @@ class Database:
         self.pool.forget()
         self._lock = Lock()
         self._lent_shortly.clear()
+        self._used_up.clear()
         self._is_held_for_fork = False
         self._preparing = FairSemaphore(1)
         if self._writer is not None:
@@ -208,13 +210,22 @@ class Database:
             # The end of a task whose event loop is closed: nobody can wait any more.
             connection.abandon()
 
+    def use_up(self, connection: Connection) -> None:
+        """Have a connection that was borrowed closed when it comes back, as others must not find it as it will be.
+
+        The only one that there can be is the database itself, and kept.
+        """
+        if self.dialect.max_connections != 1:
+            self._used_up.add(connection)
+
     def give_back(self, connection: Connection, *, writes: bool) -> bool:
         """Return a connection and the turn to write.
 
         :returns: whether it was kept; else it is the caller's to close.
         """
         self._lent_shortly.discard(connection)
-        kept = self.pool.put(connection)
+        kept = self.pool.put(connection, keep=connection not in self._used_up)
+        self._used_up.discard(connection)
         if writes and self._writer is not None:
             self._writer.give_back()
         return kept

@@ -65,15 +65,16 @@ class LoopPools:
         """Borrow a connection where this event loop has no pool yet."""
         return await (await self._move_in()).pool.acquire(holder, blocking=False)
 
-    def put(self, connection: Connection) -> bool:
+    def put(self, connection: Connection, *, keep: bool = True) -> bool:
         """Take a connection back, on which no transaction is open.
 
+        :param keep: whether others may have it.
         :returns: whether it was kept; else it is the caller's to close.
         """
         home = self._home_of(connection)
         if home is None:
             return False
-        kept = home.pool.put(connection)
+        kept = home.pool.put(connection, keep=keep)
         if self._closed:
             self._leave_if_empty(home)
         return kept

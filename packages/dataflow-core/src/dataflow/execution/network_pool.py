@@ -57,12 +57,12 @@ class NetworkPool(WorkflowConnectionPool):
         self._leases[connection] = (holder, perf_counter())
         return connection
 
-    def put(self, connection: Connection) -> bool:
+    def put(self, connection: Connection, *, keep: bool = True) -> bool:
         lease = self._leases.pop(connection, None)
         if lease is None:
             return False
         is_usable = connection.usable
-        keeps = is_usable and not self._closed and len(self._idle) < self._size
+        keeps = keep and is_usable and not self._closed and len(self._idle) < self._size
         if keeps:
             self._worked[connection] = lease[1]
             self._idle.append(connection)

@@ -93,13 +93,14 @@ class WorkflowConnectionPool:
         self._leases[connection] = (holder, perf_counter())
         return connection
 
-    def put(self, connection: Connection) -> bool:
+    def put(self, connection: Connection, *, keep: bool = True) -> bool:
         """Take a connection back, on which no transaction is open.
 
+        :param keep: whether others may have it.
         :returns: whether it was kept; else it is the caller's to close: it is broken, or one too many.
         """
         self._leases.pop(connection, None)
-        keep = connection.usable and not self._closed and len(self._idle) < self._size
+        keep = keep and connection.usable and not self._closed and len(self._idle) < self._size
         if keep:
             self._idle.append(connection)
             # Another thread may have closed the pool in between.

@@ -1,16 +1,26 @@
 """SQL of the user's own as a node, with bound parameters only."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflow.errors import InvalidValue, MissingValue, UnknownName, ValidationError
 from dataflow.execution.database import Database
 from dataflow.nodes.contract import Output, Place
 from dataflow.statements import Raw
 
+if TYPE_CHECKING:
+    from dataflow.sql.raw import RawShape
+
 __all__ = ["SQLNode"]
 
 CONTROLS = frozenset({"sql", "parameters"})
+
+
+class Prepared(NamedTuple):
+    """A statement, and what is known of it."""
+
+    statement: Raw
+    shape: "RawShape"
 
 
 class SQLNode:
@@ -36,12 +46,11 @@ class SQLNode:
         return not isinstance(sql, str) or read_sql(self.database.dialect.grammar, sql).writes
 
     def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
-        from dataflow.sql.raw import encode_parameters, read_sql
+        from dataflow.sql.raw import encode_parameters
 
         if "sql" not in parameters:
             return
-        bound = read_sql(self.database.dialect.grammar, self._sql(parameters)).names
-        self._check_schema_change(parameters)
+        bound = self._shape(parameters).names
         known = self._values(parameters)
         for name in (*names, *known):
             if name not in CONTROLS and name not in bound:
@@ -51,28 +60,32 @@ class SQLNode:
     def missing(self, names: Collection[str]) -> str | None:
         return None if "sql" in names else "SQLNode needs sql, a statement with :names for its values"
 
-    def prepare(self, parameters: Mapping[str, Any]) -> Raw:
-        self._check_schema_change(parameters)
-        return Raw(self._sql(parameters), self._values(parameters))
+    def prepare(self, parameters: Mapping[str, Any]) -> Prepared:
+        shape = self._shape(parameters)
+        return Prepared(Raw(self._sql(parameters), self._values(parameters)), shape)
 
     def repeatable(self, parameters: Mapping[str, object]) -> bool:
         return True
 
-    def alone(self, prepared: Raw) -> bool:
-        return not self.may_write({"sql": prepared.sql})
+    def alone(self, prepared: Prepared) -> bool:
+        return not prepared.shape.writes
 
-    async def run(self, scope: Place, prepared: Raw) -> Output:
-        outcome = await self.database.executor.raw(await scope.connection(self.database), prepared)
+    async def run(self, scope: Place, prepared: Prepared) -> Output:
+        connection = await scope.connection(self.database)
+        if prepared.shape.outlasts:
+            self.database.use_up(connection)
+        outcome = await self.database.executor.raw(connection, prepared.statement)
         if isinstance(outcome, int):
             return {"records": [], "count": 0, "affected": outcome, "result": outcome}
         return {"records": outcome, "count": len(outcome), "affected": 0, "result": outcome}
 
-    def _check_schema_change(self, parameters: Mapping[str, object]) -> None:
+    def _shape(self, parameters: Mapping[str, object]) -> "RawShape":
         from dataflow.sql.raw import read_sql
 
         shape = read_sql(self.database.dialect.grammar, self._sql(parameters))
         if shape.changes_schema and not self.database.may_change_schema:
             raise ValidationError("SQLNode: existing_schema_mode allows no statement that changes the schema")
+        return shape
 
     def _sql(self, parameters: Mapping[str, object]) -> str:
         sql = parameters.get("sql")

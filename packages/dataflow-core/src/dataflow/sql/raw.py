@@ -14,6 +14,7 @@ from dataflow.abc import Dialect
 from dataflow.coercion import coercer
 from dataflow.errors import InvalidValue, MissingValue, UnknownName, ValidationError
 from dataflow.sql.compiled import Compiled
+from dataflow.sql.sessions import outlasts
 from dataflow.sql.values import type_of_value
 from dataflow.types import is_storable_text
 
@@ -77,12 +78,14 @@ class RawShape(NamedTuple):
     :param names: the parameters, in the order of the text.
     :param writes: whether it may write.
     :param changes_schema: whether it makes, changes or drops a table, an index or the like.
+    :param outlasts: whether it may leave something in the session that outlasts the transaction.
     """
 
     pieces: tuple[str, ...]
     names: tuple[str, ...]
     writes: bool
     changes_schema: bool
+    outlasts: bool
 
 
 @lru_cache(maxsize=512)
@@ -119,7 +122,8 @@ def read_sql(grammar: str, sql: str) -> RawShape:
             raise ValidationError("SQLNode: bind values to names, such as :name, and give them in parameters")
     pieces.append(sql[position : tokens[-1].end + 1])
     writes = word not in READING or any(token.token_type in WRITING for token in tokens)
-    return RawShape(tuple(pieces), tuple(names), writes, word in CHANGING)
+    lasting = outlasts([token.text.lower() for token in tokens])
+    return RawShape(tuple(pieces), tuple(names), writes, word in CHANGING, lasting)
 
 
 def _names(colon: _Token, name: _Token) -> bool:

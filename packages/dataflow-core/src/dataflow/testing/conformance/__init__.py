@@ -23,6 +23,7 @@ from dataflow.testing.conformance.listing import ListingTests
 from dataflow.testing.conformance.pipeline_mistakes import PipelineMistakeTests
 from dataflow.testing.conformance.query_builder import QueryBuilderTests
 from dataflow.testing.conformance.read import ReadTests
+from dataflow.testing.conformance.sessions import SessionTests
 from dataflow.testing.conformance.soft_delete import SoftDeleteTests
 from dataflow.testing.conformance.strangers import StrangerTests
 from dataflow.testing.conformance.streams import StreamTests
@@ -67,6 +68,7 @@ class Conformance(
     TransactionTests,
     IsolationTests,
     TwoPhaseTests,
+    SessionTests,
     WorkflowTests,
     GeneratedWorkflowTests,
     AutoMigrationTests,
