@@ -16,7 +16,7 @@ from dataflow.postgres.testing import Postgres
 from dataflow.testing.suite import server_of
 from dataflow.url import DatabaseURL
 
-__all__ = ["KINDS", "Existing", "Kind", "chinook", "empty"]
+__all__ = ["KINDS", "MYSQL", "POSTGRES", "SQLITE", "Existing", "Kind", "chinook", "empty"]
 
 CHINOOK = Path(__file__).parent / "chinook"
 

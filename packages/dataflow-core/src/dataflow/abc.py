@@ -82,6 +82,7 @@ class BatchInsert(NamedTuple):
     :param table: the table.
     :param fields: for each value of a row, what it is stored in.
     :param match: of an upsert, the fields in which a row is the same as one that is there.
+    :param schema: where the table is, if that has to be said.
     """
 
     head: str
@@ -91,6 +92,7 @@ class BatchInsert(NamedTuple):
     table: str
     fields: tuple[ModelField, ...]
     match: tuple[ModelField, ...] = ()
+    schema: str = ""
 
     @property
     def width(self) -> int:

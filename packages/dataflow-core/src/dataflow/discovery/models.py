@@ -1,6 +1,6 @@
 """Models of tables that are there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Never
 
@@ -45,8 +45,8 @@ def model_of(place: Place, label: str, table: CatalogTable) -> Model:
     """
     name = place.names[label]
     shown = [column for column in table.columns if not (column.hidden and "virtual" in table.traits)]
-    if not shown:
-        reason = "the database cannot read it" if "broken" in table.traits else "it has no columns"
+    reason = _why_none(table, shown)
+    if reason:
         raise ModelError(f"{label}: {reason}")
     names = field_names(column.name for column in shown)
     references = dict(_references(place, table))
@@ -68,6 +68,14 @@ def model_of(place: Place, label: str, table: CatalogTable) -> Model:
         schema=table.schema,
         existing=True,
     )
+
+
+def _why_none(table: CatalogTable, columns: Sequence[CatalogColumn]) -> str:
+    if "broken" in table.traits:
+        return "the database cannot read it, as something that it is made of is not there"
+    if "forbidden" in table.traits:
+        return "this user may not read it"
+    return "" if columns else "it has no columns"
 
 
 def _field(

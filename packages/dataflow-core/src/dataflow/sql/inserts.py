@@ -38,7 +38,7 @@ def compile_insert_many(
     returned = tuple(model.fields.values()) if returning else None
     insertion = _insertion(dialect, model, fields, exp.Var(this=ROWS), returned)
     row = _row(fields, parameters)
-    return parameters.compiled_batch(insertion, row, model.table, fields, returned, constants)
+    return parameters.compiled_batch(insertion, row, model, fields, returned, constants)
 
 
 def compile_upsert_many(
@@ -72,7 +72,7 @@ def compile_upsert_many(
         conflict = exp.OnConflict(duplicate=True, action=exp.Var(this="UPDATE"), expressions=sets)
     insertion.set("conflict", conflict)
     row = _row(fields, parameters)
-    return parameters.compiled_batch(insertion, row, model.table, fields, None, constants, matched)
+    return parameters.compiled_batch(insertion, row, model, fields, None, constants, matched)
 
 
 def _row(fields: Sequence[ModelField], parameters: Parameters) -> exp.Expression | None:

@@ -8,7 +8,7 @@ from sqlglot import exp
 from sqlglot.expressions import Expression
 
 from dataflow.abc import BatchInsert, BatchUpdate, Convert, Dialect
-from dataflow.model.schema import ModelField
+from dataflow.model.schema import Model, ModelField
 from dataflow.sql.codecs import codec_of
 from dataflow.sql.compiled import Compiled, bind_in_order, row_binder, row_mapper
 from dataflow.types import ColumnType, Kind
@@ -71,7 +71,7 @@ class Parameters:
         self,
         insertion: Expression,
         row: Expression | None,
-        table: str,
+        model: Model,
         fields: Sequence[ModelField],
         returned: Sequence[ModelField] | None,
         constants: int,
@@ -93,7 +93,10 @@ class Parameters:
         verbatim = self._dialect.verbatim
         head, _, tail = verbatim(insertion.sql(grammar)).partition(ROWS)
         text = "" if row is None else MARKED.sub(placeholder, verbatim(row.sql(grammar)))
-        batch = BatchInsert(head, text, tail, returned is not None, table, tuple(fields), tuple(match))
+        returning = returned is not None
+        batch = BatchInsert(
+            head, text, tail, returning, model.table, tuple(fields), tuple(match), model.schema
+        )
         columns = self._decoders(returned)
         encoders = [self._encoders.get(index) for index in range(self._count)]
         bind = row_binder(encoders, constants)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataflow.abc import Codec, Column, Connection, Convert, Table
 from dataflow.capabilities import Capability
+from dataflow.catalog import CatalogTable
 from dataflow.config import DataFlowConfig
 from dataflow.errors import ConfigurationError, DatabaseBusy
 from dataflow.model.field import MISSING
 from dataflow.model.schema import Model, ModelField
 from dataflow.mysql import introspection, types
+from dataflow.mysql.catalog import catalog_of
 from dataflow.mysql.driver import MySQLConnection
 from dataflow.mysql.flavors import MARIADB, MYSQL, Flavor
 from dataflow.mysql.limits import check_names, check_sizes, key_length
@@ -45,6 +47,7 @@ class MySQLDialect:
     capabilities = frozenset(
         {
             Capability.CONCURRENT_WRITERS,
+            Capability.DISCOVERY,
             Capability.EMPTY_ROWS,
             Capability.FORWARD_REFERENCES,
             Capability.KEY_ORDER,
@@ -224,6 +227,9 @@ class MySQLDialect:
         )
         return found
 
+    async def discover(self, connection: Connection) -> Sequence[CatalogTable]:
+        return await catalog_of(connection, is_mariadb=self._flavor is MARIADB)
+
     def stores(self, column: Column, type: ColumnType) -> bool:
         return types.stores(column, type)
 
@@ -237,14 +243,15 @@ class MySQLDialect:
             case Kind.FLOAT:
                 return replace(field.type, nan=False, infinite=False)
             case Kind.DECIMAL:
-                return replace(field.type, digits=types.DIGITS)
-            case Kind.TEXT | Kind.BINARY:
+                return field.type if model.existing else replace(field.type, digits=types.DIGITS)
+            case Kind.TEXT | Kind.BINARY if not model.existing:
                 return replace(field.type, max_length=key_length(model, field))
         return field.type
 
     def check_model(self, model: Model) -> None:
-        check_names(model)
-        check_sizes(model)
+        if not model.existing:
+            check_names(model)
+            check_sizes(model)
         for index in model.indexes:
             columns = tuple(model.field(name).column for name, _ in index.keys)
             self._indexes[model.table, index.name or ""] = columns

@@ -9,12 +9,17 @@ from dataflow.postgres.types import declared
 from dataflow.sql.literals import condition_text, literal
 from dataflow.statements import AddColumn, AddReference, CreateIndex, CreateTable, Reference, SchemaChange
 
-__all__ = ["quoted", "render"]
+__all__ = ["qualified", "quoted", "render"]
 
 
 def quoted(name: str) -> str:
     """A name, so that nothing in it can be taken for anything else."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(schema: str, table: str) -> str:
+    """The name of a table, after that of its schema where this has to be said."""
+    return f"{quoted(schema)}.{quoted(table)}" if schema else quoted(table)
 
 
 def render(dialect: Dialect, change: SchemaChange) -> str:

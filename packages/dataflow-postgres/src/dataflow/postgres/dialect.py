@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataflow.abc import Codec, Column, Connection, Convert, Table
 from dataflow.capabilities import Capability
+from dataflow.catalog import CatalogTable
 from dataflow.config import DataFlowConfig
 from dataflow.errors import ModelError
 from dataflow.model.schema import Model, ModelField
 from dataflow.postgres import introspection, types
-from dataflow.postgres.ddl import quoted
+from dataflow.postgres.catalog import catalog_of
+from dataflow.postgres.ddl import qualified
 from dataflow.postgres.driver import PostgresConnection
 from dataflow.postgres.options import PostgresOptions
 from dataflow.postgres.transactions import begin_on
@@ -40,6 +42,7 @@ class PostgresDialect:
         {
             Capability.ARRAYS,
             Capability.CONCURRENT_WRITERS,
+            Capability.DISCOVERY,
             Capability.INFINITY,
             Capability.NAN,
             Capability.PARTIAL_INDEXES,
@@ -81,7 +84,7 @@ class PostgresDialect:
         pass  # the lock ends with the transaction
 
     def lock(self, model: Model) -> str | None:
-        return f"LOCK TABLE {quoted(model.table)} IN SHARE ROW EXCLUSIVE MODE"
+        return f"LOCK TABLE {qualified(model.schema, model.table)} IN SHARE ROW EXCLUSIVE MODE"
 
     def placeholder(self, position: int) -> str:
         return f"${position}"
@@ -173,6 +176,9 @@ class PostgresDialect:
     async def tables(self, connection: Connection, models: Sequence[Model]) -> Mapping[str, Table]:
         return await introspection.tables_of(connection, models)
 
+    async def discover(self, connection: Connection) -> Sequence[CatalogTable]:
+        return await catalog_of(connection)
+
     def stores(self, column: Column, type: ColumnType) -> bool:
         return types.stores(column, type)
 
@@ -183,6 +189,8 @@ class PostgresDialect:
         return field.type
 
     def check_model(self, model: Model) -> None:
+        if model.existing:
+            return
         names = [model.table, *(field.column for field in model.fields.values())]
         names += [index.name or "" for index in model.indexes]
         for name in names:

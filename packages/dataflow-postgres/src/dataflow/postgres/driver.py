@@ -16,7 +16,7 @@ from dataflow.postgres.bulk.target import Target, target_of
 from dataflow.postgres.bulk.through_table import FEWEST_ROWS, MAY_MAKE_TABLES, insert_through_table
 from dataflow.postgres.bulk.update_from_arrays import table_of, update_rows
 from dataflow.postgres.bulk.upsert import upsert_rows
-from dataflow.postgres.ddl import quoted
+from dataflow.postgres.ddl import qualified
 from dataflow.postgres.errors import DRIVER_ERRORS, translate, unreachable
 from dataflow.postgres.options import PostgresOptions
 
@@ -134,11 +134,13 @@ class PostgresConnection:
         raw = self._ready()
         try:
             if len(rows) >= copy.FEWEST_ROWS and not batch.returning and await self._takes_copy(raw, batch):
-                await copy.copy_rows(raw, batch.table, batch.fields, rows)
+                await copy.copy_rows(raw, batch.table, batch.fields, rows, schema=batch.schema or None)
                 return len(rows)
             through_table = await self._goes_through_table(raw, batch, rows)
             insert = insert_through_table if through_table else insert_rows
-            returned = await insert(raw, await self._target(raw, quoted(batch.table)), batch, rows)
+            returned = await insert(
+                raw, await self._target(raw, qualified(batch.schema, batch.table)), batch, rows
+            )
             return returned if batch.returning else len(rows)
         except BaseException as error:
             self._targets.clear()  # the table may have been changed
@@ -148,7 +150,7 @@ class PostgresConnection:
         raw = self._ready()
         try:
             through_table = await self._goes_through_table(raw, batch, rows)
-            target = await self._target(raw, quoted(batch.table))
+            target = await self._target(raw, qualified(batch.schema, batch.table))
             return await upsert_rows(raw, target, batch, rows, through_table=through_table)
         except BaseException as error:
             self._targets.clear()
@@ -207,9 +209,10 @@ class PostgresConnection:
 
         The server does not compare the binary form of a value with the type of its column.
         """
-        types = self._copied.get(batch.table) if raw.is_in_transaction() else None
+        table = qualified(batch.schema, batch.table)
+        types = self._copied.get(table) if raw.is_in_transaction() else None
         if types is None:
-            types = self._copied[batch.table] = await copy.copied_types(raw, batch.table)
+            types = self._copied[table] = await copy.copied_types(raw, table)
         return bool(batch.fields) and copy.takes_copy(types, batch.fields)
 
     async def _target(self, raw: Any, table: str) -> Target:

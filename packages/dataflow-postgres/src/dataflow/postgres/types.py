@@ -4,8 +4,10 @@ asyncpg speaks the binary protocol and turns most values into those of Python by
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from math import isinf
@@ -16,7 +18,17 @@ from dataflow.abc import Codec, Column
 from dataflow.documents import read_json, write_json
 from dataflow.types import PYTHON_TYPES, ColumnType, Kind
 
-__all__ = ["CAST_TYPES", "ENDLESS", "array_text", "cast_type", "codec", "declared", "json_operand", "stores"]
+__all__ = [
+    "CAST_TYPES",
+    "ENDLESS",
+    "array_text",
+    "cast_type",
+    "codec",
+    "declared",
+    "json_operand",
+    "logical_type",
+    "stores",
+]
 
 DECLARED: Mapping[Kind, str] = {
     Kind.INTEGER: "bigint",
@@ -55,6 +67,28 @@ HELD: Mapping[Kind, frozenset[str]] = {
     Kind.JSON: frozenset({"jsonb", "json"}),
 }
 
+PYTHON_OF: Mapping[Kind, type] = {
+    **PYTHON_TYPES,
+    Kind.BINARY: bytes,
+    Kind.DECIMAL: Decimal,
+    Kind.DATETIME: datetime,
+    Kind.DATE: date,
+    Kind.TIME: time,
+    Kind.INTERVAL: timedelta,
+    Kind.UUID: UUID,
+    Kind.JSON: object,
+}
+READ_AS: Mapping[str, Kind] = {
+    **{name: kind for kind, names in HELD.items() for name in names},
+    "real": Kind.FLOAT,
+    "character": Kind.TEXT,
+    "name": Kind.TEXT,
+}
+"""What values of the types are in Python; those of all others are read as texts."""
+
+ELEMENTS = frozenset({Kind.INTEGER, Kind.FLOAT, Kind.BOOLEAN, Kind.TEXT, Kind.DATETIME, Kind.DATE, Kind.UUID})
+WRITTEN = re.compile(r"(?P<name>[^(\[]+?)(?P<bounds>\([^)]*\))?(?P<rest>[^(\[]*)(?P<array>\[\])?")
+
 
 ENDLESS: Mapping[object, str] = {
     datetime.max.replace(tzinfo=UTC): "infinity",
@@ -76,6 +110,41 @@ def declared(type: ColumnType) -> str:
 def cast_type(type: ColumnType) -> str:
     """The type in casts."""
     return CAST_TYPES[type.kind] if type.element is None else f"{CAST_TYPES[type.element.kind]}[]"
+
+
+def logical_type(written: str, labels: Sequence[str] | None) -> ColumnType | None:
+    """What the values of a column are, by its type as the server writes it; None for what is no type of Python.
+
+    :param labels: those of an enum.
+
+    >>> logical_type("numeric(10,2)", None).digits
+    (8, 2)
+    >>> logical_type("inet", None)
+    """
+    if labels is not None:
+        return ColumnType(Kind.TEXT, str, tuple(labels))
+    parts = WRITTEN.fullmatch(written)
+    if parts is None:
+        return None
+    kind = READ_AS.get(parts["name"] + parts["rest"])
+    if kind is None or (kind is Kind.JSON and parts["array"]):
+        return None
+    bounds = [int(number) for number in re.findall(r"-?\d+", parts["bounds"] or "")]
+    if not parts["array"]:
+        return _bounded(ColumnType(kind, PYTHON_OF[kind], naive_datetimes="without" in written), bounds)
+    if kind not in ELEMENTS:
+        return None
+    element = ColumnType(kind, PYTHON_OF[kind], naive_datetimes="without" in written)
+    return ColumnType(Kind.JSON, list, element=element)
+
+
+def _bounded(type: ColumnType, bounds: Sequence[int]) -> ColumnType:
+    if type.kind is Kind.TEXT and bounds:
+        return replace(type, max_length=bounds[0])
+    if type.kind is Kind.DECIMAL and bounds:
+        precision, scale = bounds[0], bounds[1] if len(bounds) > 1 else 0
+        return replace(type, digits=(max(0, precision - scale), max(0, scale)))
+    return type
 
 
 def stores(column: Column, type: ColumnType) -> bool:

@@ -17,14 +17,17 @@ ROWS_AT_ONCE = 500
 COLUMNS = """
 SELECT a.attname, a.atttypid::int8
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
-WHERE c.oid = pg_catalog.to_regclass(pg_catalog.quote_ident($1)) AND c.relkind IN ('r', 'p')
+WHERE c.oid = pg_catalog.to_regclass($1) AND c.relkind IN ('r', 'p')
     AND NOT (c.relrowsecurity OR c.relhasrules)
     AND a.attnum > 0 AND NOT a.attisdropped
 """
 
 
 async def copied_types(raw: Any, table: str) -> dict[str, int]:
-    """The types of the columns that COPY can fill; none where it cannot fill the table."""
+    """The types of the columns that COPY can fill; none where it cannot fill the table.
+
+    :param table: its name, quoted.
+    """
     return {name: oid for name, oid in await raw.fetch(COLUMNS, table)}
 
 

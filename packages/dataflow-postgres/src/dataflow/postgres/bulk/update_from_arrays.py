@@ -10,7 +10,7 @@ from dataflow.postgres.bulk.target import Target
 
 __all__ = ["table_of", "update_rows"]
 
-TABLE = re.compile(r'UPDATE ("(?:[^"]|"")+")')
+TABLE = re.compile(r'UPDATE ("(?:[^"]|"")+"(?:\."(?:[^"]|"")+")?)')
 
 
 def table_of(batch: BatchUpdate) -> str:

@@ -8,7 +8,7 @@ from dataflow.postgres.bulk.arrays import array_of, rows_from_arrays
 from dataflow.postgres.bulk.multi_values import insert_rows
 from dataflow.postgres.bulk.target import Target
 from dataflow.postgres.bulk.through_table import insert_through_table
-from dataflow.postgres.ddl import quoted
+from dataflow.postgres.ddl import qualified, quoted
 
 __all__ = ["upsert_rows"]
 
@@ -40,7 +40,7 @@ async def upsert_rows(
 
 async def _met(raw: Any, target: Target, batch: BatchInsert, rows: Sequence[Sequence[Any]]) -> int:
     """How many of the rows are there, and nobody else adds any: rows of views and partitions do not tell later."""
-    table = quoted(batch.table)
+    table = qualified(batch.schema, batch.table)
     await raw.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
     places = [batch.fields.index(field) for field in batch.match]
     columns = [
