@@ -3,6 +3,7 @@
 import sys
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from threading import Lock
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
@@ -394,6 +395,7 @@ def _database(name: str, url: DatabaseURL, config: DataFlowConfig) -> Database:
             for contributed in plugins().hooks.dataflow_statement_interceptors(config=config)
             for interceptor in contributed
         ],
+        place=str(replace(url, username=None, password=None, options={})),
     )
     watch_forks(database)
     return database

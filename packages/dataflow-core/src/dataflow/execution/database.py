@@ -39,6 +39,7 @@ class Database:
     :param may_change_schema: whether anything may change the schema at all.
     :param migrate: whether tables, columns and indexes that are missing are made before the first run.
     :param interceptors: rewrite its statements, in this order.
+    :param place: where it is, without its user and password; empty where nobody has said.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class Database:
         idle_timeout: float = 5.0,
         may_change_schema: bool = True,
         interceptors: Sequence[Interceptor] = (),
+        place: str = "",
     ) -> None:
         self.name = name
+        self.place = place
         self.dialect = dialect
         self.in_process = dialect.in_process
         self.statements_are_atomic = Capability.STATEMENT_ATOMICITY in dialect.capabilities

@@ -53,14 +53,15 @@ class Held:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
 
 
-async def commit(connection: Connection) -> None:
+async def commit(connection: Connection, ending: Coroutine[Any, Any, object] | None = None) -> None:
     """Commit across the network.
 
+    :param ending: does it, where that takes another statement than usual.
     :raises CommitUnknown: where the answer did not come. Nothing can be undone then, and the connection is closed; so
         it is where the waiting is cancelled, and the cancellation bears a note.
     """
     try:
-        await connection.execute("COMMIT")
+        await (connection.execute("COMMIT") if ending is None else ending)
     except (ConnectionLost, StatementTimeout) as error:
         await connection.close()
         raise CommitUnknown(f"{error}; whether the transaction was committed is not known") from error

@@ -62,8 +62,6 @@ def _transaction(workflow: Workflow) -> str:
         return "no database, no transaction"
     if len(workflow.steps) == 1 and workflow.steps[0].alone:
         return f"one statement on {names[0]}, which is a transaction by itself"
-    if workflow.agreement is not None:
-        return workflow.agreement.explain(workflow.databases)
     terms = _terms(workflow)
     begins = ", ".join(
         f"{database.dialect.begin(writes=workflow.writes and not terms.read_only, terms=terms)} … COMMIT "
@@ -71,6 +69,8 @@ def _transaction(workflow: Workflow) -> str:
         for database in workflow.databases
     )
     more = "; each database has its own, they do not commit together" if len(names) > 1 else ""
+    if workflow.agreement is not None:
+        more = f"; {workflow.agreement.explain(workflow.databases)}"
     run = "each part of the run" if any(step.outside for step in workflow.steps) else "the run"
     return f"one connection and one transaction for {run}: {begins}{more}"
 

@@ -29,6 +29,22 @@ POINTS: Final[tuple[str, ...]] = (
     "saga.compensation.after_commit",
     "saga.compensated.before_state",
     "saga.compensated.after_state",
+    "two_phase.prepare.before_branch",
+    "two_phase.prepare.after_branch",
+    "two_phase.decision.before_row",
+    "two_phase.decision.after_row",
+    "two_phase.decision.before_commit",
+    "two_phase.decision.after_commit",
+    "two_phase.commit.before_branch",
+    "two_phase.commit.after_branch",
+    "two_phase.forget.before_row",
+    "two_phase.forget.after_row",
+    "two_phase.abort.before_branch",
+    "two_phase.abort.after_branch",
+    "two_phase.fence.before_row",
+    "two_phase.fence.after_row",
+    "two_phase.recovery.before_branch",
+    "two_phase.recovery.after_branch",
 )
 """All places, in the order in which they are passed."""
 

@@ -1,11 +1,13 @@
 """The node that makes several steps one piece of work, under its two names."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from dataflow.errors import DataFlowError
 from dataflow.execution.database import Database
-from dataflow.nodes.transaction_context import TransactionContextNode
-from dataflow.transactions.choice import read_pattern
+from dataflow.nodes.transaction_context import Context, TransactionContextNode
+from dataflow.transactions.agreement import TwoPhaseCommit
+from dataflow.transactions.choice import PATTERN_NAMES, read_pattern, without_pattern
 from dataflow.transactions.plan import make_plan
 from dataflow.transactions.saga_node import SagaNode
 from dataflow.transactions.steps import read_steps
@@ -18,11 +20,23 @@ SETTLED = frozenset({"steps", "pattern", "transaction_type"})
 
 
 class TransactionManagerNode(TransactionContextNode):
-    """With ``steps`` a saga, in which each step has a compensation; without them a scope like that of its base."""
+    """With ``steps`` a saga, in which each step has a compensation.
+
+    Without them nothing is known that could undo a step, and nothing need be, whatever the pattern: it is a scope like
+    that of its base, whose run is one transaction on all of its databases together.
+    """
 
     def __init__(self, name: str, database: Database) -> None:
         self.name = name
         self.home = database
+        self.agreement = TwoPhaseCommit(database)
+
+    def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
+        read_pattern(parameters)
+        super().check(without_pattern(parameters), [name for name in names if name not in PATTERN_NAMES])
+
+    def prepare(self, parameters: Mapping[str, Any]) -> Context:
+        return super().prepare(without_pattern(parameters))
 
     def compose(
         self, parameters: Mapping[str, object], around: Surroundings, problems: list[str]
