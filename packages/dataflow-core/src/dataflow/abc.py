@@ -209,12 +209,16 @@ class SequentialConnection(Connection, Protocol):
 
 
 class Column(NamedTuple):
-    """A column as the database describes it."""
+    """A column as the database describes it.
+
+    :param folds: whether it may take texts that differ for the same, such as ``ann`` and ``Ann``.
+    """
 
     name: str
     type: str
     nullable: bool
     has_default: bool
+    folds: bool = False
 
 
 class IndexOnTable(NamedTuple):

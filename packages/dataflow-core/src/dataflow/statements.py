@@ -45,6 +45,7 @@ __all__ = [
     "any_of",
     "compare",
     "equals",
+    "having_one_of",
     "is_null",
 ]
 
@@ -122,6 +123,13 @@ def equals(field: str, value: object) -> Where:
 def is_null(field: str) -> Where:
     """The field has no value."""
     return Where(("null", field), ())
+
+
+def having_one_of(names: Sequence[str], keys: Sequence[Sequence[object]]) -> Where:
+    """The fields have the values of one of these keys."""
+    if len(names) == 1:
+        return compare(names[0], "$in", [value for (value,) in keys])
+    return any_of([all_of([equals(*part) for part in zip(names, key, strict=True)]) for key in keys])
 
 
 class Order(NamedTuple):

@@ -19,6 +19,7 @@ from dataflow.abc import (
 from dataflow.errors import PluginError, QueryError, UnreadableValue
 from dataflow.execution.bound_rows import BoundRows
 from dataflow.execution.returning import written_rows
+from dataflow.execution.stored_keys import with_stored_keys
 from dataflow.execution.upserts import KnownTables, upsert_by_search, upserts
 from dataflow.model.schema import Model
 from dataflow.sql.compiled import Compiled, unreadable
@@ -200,7 +201,8 @@ class Executor:
             or not await self._tables.allow(connection, rewritten)
         ):
             # Of the original, as the interceptors meet each of its statements.
-            return await upsert_by_search(self._dialect, self, connection, statement)
+            folds = await self._tables.fold(connection, model, match)
+            return await upsert_by_search(self._dialect, self, connection, statement, folds=folds)
         statement = rewritten
         compiled = self.compiled(statement.shape)
         batch = compiled.batch
@@ -219,7 +221,13 @@ class Executor:
         return await (self._observed(work, statement, compiled.sql) if self._observers else work)
 
     async def update_many(self, connection: Connection, statement: UpdateMany) -> int:
-        """Update from rows, batch by batch, and tell how many rows of the table were meant."""
+        """Update from rows, batch by batch, and tell how many rows of the table were meant.
+
+        :raises InvalidValue: where two of them mean the same one, as the database takes their keys for the same.
+        """
+        model = statement.model
+        if await self._tables.fold(connection, model, [field.name for field in model.key]):
+            statement = await with_stored_keys(self, connection, statement)
         if self._interceptors[statement.model]:
             statement = cast("UpdateMany", self.rewritten(statement))
         compiled = self.compiled(statement.shape)

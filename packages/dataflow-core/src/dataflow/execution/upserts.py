@@ -1,7 +1,7 @@
 """Upserts where the database has none of its own for the key that is asked for: look for the rows, then write."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -12,6 +12,7 @@ from dataflow.errors import MultipleRecords
 from dataflow.model.field import MISSING
 from dataflow.model.schema import Model, ModelField
 from dataflow.statements import Change, InsertMany, Select, Update, UpsertMany, all_of, compare, equals
+from dataflow.types import Kind
 
 __all__ = ["KnownTables", "upsert_by_search", "upserts"]
 
@@ -78,12 +79,9 @@ class KnownTables:
         if Capability.UPSERT in self._dialect.capabilities:
             return True
         model = statement.model
-        table = self._tables.get(model)
+        table = await self._table(connection, model)
         if table is None:
-            table = (await self._dialect.tables(connection, [model])).get(model.table)
-            if table is None:
-                return False
-            self._tables[model] = table
+            return False
         match = {model.field(name).column for name in statement.match}
         keys = [
             set(table.key),
@@ -92,6 +90,27 @@ class KnownTables:
         given = {model.field(name).column for name in statement.fields}
         free = {column for column in {*table.columns} - given if _is_free(model, table, column)}
         return match in keys and all(key == match or key & free for key in keys if key)
+
+    async def fold(self, connection: Connection, model: Model, names: Sequence[str]) -> bool:
+        """Whether values of these fields that differ may be the same to the database: texts, by their collation.
+
+        The table is read once, before the first rows are matched by a text.
+        """
+        columns = [field.column for field in map(model.field, names) if field.type.kind is Kind.TEXT]
+        if not columns:
+            return False
+        table = await self._table(connection, model)
+        return table is not None and any(
+            table.columns[name].folds for name in columns if name in table.columns
+        )
+
+    async def _table(self, connection: Connection, model: Model) -> Table | None:
+        table = self._tables.get(model)
+        if table is None:
+            table = (await self._dialect.tables(connection, [model])).get(model.table)
+            if table is not None:
+                self._tables[model] = table
+        return table
 
 
 def _column(part: str) -> str:
@@ -106,21 +125,46 @@ def _is_free(model: Model, table: Table, column: str) -> bool:
 
 
 async def upsert_by_search(
-    dialect: Dialect, runs: Runs, connection: Connection, statement: UpsertMany
+    dialect: Dialect, runs: Runs, connection: Connection, statement: UpsertMany, *, folds: bool
 ) -> tuple[int, int]:
     """Change the rows that are there and insert the others, while nobody else writes to the table.
 
+    :param folds: whether values that differ may be the same to the database. Only it can tell then which row one of the
+        batch means, and that may be one that another of the batch has just made: each is looked for by itself.
     :raises MultipleRecords: where several rows are the same as one of the batch.
     """
     lock = dialect.lock(statement.model)
     if lock is not None:
         await connection.execute(lock)
-    found = await _found(runs, connection, statement, locking=lock is not None)
+    locking = lock is not None
+    if folds:
+        alone = [statement._replace(rows=[row]) for row in statement.rows]
+        met = sum([await _store(runs, connection, one, _nothing, locking=locking) for one in alone])
+    else:
+        met = await _store(runs, connection, statement, tuple, locking=locking)
+    return len(statement.rows) - met, met
+
+
+def _nothing(values: Iterable[object]) -> Key:
+    """Of the values by which a row is matched, those that tell it from others of its batch: where it is alone, none."""
+    return ()
+
+
+async def _store(
+    runs: Runs,
+    connection: Connection,
+    statement: UpsertMany,
+    apart: Callable[[Iterable[object]], Key],
+    *,
+    locking: bool,
+) -> int:
+    """Change or insert rows, and tell how many were there."""
+    found = await _found(runs, connection, statement, apart, locking=locking)
     key_of = _key_of(statement)
     met = 0
     # In the order of the rows, as each may take a value of another unique key that the one before gave up.
     for keys, run in groupby(
-        statement.rows, lambda row: found.get(key_of((*row, *statement.constants)), NOBODY)
+        statement.rows, lambda row: found.get(apart(key_of((*row, *statement.constants))), NOBODY)
     ):
         if not keys:
             model, fields, _, constants, *_ = statement
@@ -134,7 +178,7 @@ async def upsert_by_search(
         for row in run:
             met += 1
             await _change(runs, connection, statement, (*row, *statement.constants), keys[0])
-    return len(statement.rows) - met, met
+    return met
 
 
 def _key_of(statement: UpsertMany) -> Callable[[Key], Key]:
@@ -144,7 +188,12 @@ def _key_of(statement: UpsertMany) -> Callable[[Key], Key]:
 
 
 async def _found(
-    runs: Runs, connection: Connection, statement: UpsertMany, *, locking: bool
+    runs: Runs,
+    connection: Connection,
+    statement: UpsertMany,
+    apart: Callable[[Iterable[object]], Key],
+    *,
+    locking: bool,
 ) -> dict[Key, list[Key]]:
     """The keys of the rows that may match, by the values that must be the same.
 
@@ -160,7 +209,7 @@ async def _found(
     found: dict[Key, list[Key]] = defaultdict(list)
     search = Select(statement.model, all_of(sought), fields=fields, locking=locking)
     for record in await runs.records(connection, search):
-        matched = tuple(record[name] for name in statement.match)
+        matched = apart(record[name] for name in statement.match)
         found[matched].append(tuple(record[name] for name in names))
     return found
 

@@ -8,7 +8,7 @@ from dataflow.execution.database import Database
 from dataflow.filters.changes import Changes
 from dataflow.model.features import version_field
 from dataflow.model.schema import Model
-from dataflow.statements import EVERYTHING, Select, UpdateMany, Where, all_of, any_of, compare, equals
+from dataflow.statements import EVERYTHING, Select, UpdateMany, Where, equals, having_one_of
 
 __all__ = ["ExpectedVersion"]
 
@@ -73,7 +73,7 @@ class ExpectedVersion:
         width = len(statement.match) - 1
         there = 0
         for some in _chunks([row[:width] for row in statement.rows]):
-            which = _keyed(statement.match[:width], some)
+            which = having_one_of(statement.match[:width], some)
             counted = await database.executor.records(connection, Select(self._model, which, counting=True))
             there += counted[0]["count"]
         if there > met:
@@ -81,13 +81,6 @@ class ExpectedVersion:
                 f"{self._name}: {there - met} of the rows have another version by now; "
                 "read them again and repeat the change"
             )
-
-
-def _keyed(key: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> Where:
-    """The condition that a row has one of these keys."""
-    if len(key) == 1:
-        return compare(key[0], "$in", tuple(value for (value,) in rows))
-    return any_of([all_of([equals(*part) for part in zip(key, row, strict=True)]) for row in rows])
 
 
 def _chunks(rows: Sequence[tuple[object, ...]]) -> Iterable[Sequence[tuple[object, ...]]]:

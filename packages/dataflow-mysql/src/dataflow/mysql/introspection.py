@@ -10,7 +10,7 @@ from dataflow.mysql.literals import Members
 __all__ = ["tables_of"]
 
 COLUMNS = """
-SELECT table_name, column_name, column_type, is_nullable = 'YES', extra, column_default
+SELECT table_name, column_name, column_type, is_nullable = 'YES', extra, column_default, collation_name
 FROM information_schema.columns
 WHERE table_schema = DATABASE() AND table_name IN %s
 ORDER BY table_name, ordinal_position
@@ -28,6 +28,9 @@ SELECT table_name, column_name, referenced_table_name
 FROM information_schema.key_column_usage
 WHERE table_schema = DATABASE() AND referenced_table_name IS NOT NULL AND table_name IN %s
 """
+EXACT = ("0900_bin", "nopad_bin")
+"""How the collations end that compare by code points and take spaces at the end for what they are."""
+
 PRIMARY = "PRIMARY"
 EXPRESSION = "(expression)"
 
@@ -73,10 +76,14 @@ def _table(
     def spelt(name: str) -> str:
         return spelling.get(name.casefold(), name)
 
-    def column(name: str, type: str, nullable: int, extra: str, default: str | None) -> Column:
+    def column(
+        name: str, type: str, nullable: int, extra: str, default: str | None, collation: str | None
+    ) -> Column:
         there = default is not None and not (null_is_written and default == "NULL")
         made = any(word in extra.upper() for word in ("AUTO_INCREMENT", "GENERATED"))
-        return Column(spelt(name), type, bool(nullable), there or made)
+        return Column(
+            spelt(name), type, bool(nullable), there or made, not (collation or EXACT[0]).endswith(EXACT)
+        )
 
     return Table(
         name=model.table,

@@ -42,6 +42,10 @@ LOST = "the connection to the server broke"
 # By the whole code, or by its first two characters, which name its class.
 SENTENCES: dict[str, tuple[type[DatabaseError], str]] = {
     "08": (ConnectionLost, LOST),
+    "21000": (
+        QueryError,
+        "two rows of the data mean the same row, by the collation of a column; or a subquery brings several rows",
+    ),
     "22": (
         QueryError,
         "a value is none of the type that the statement needs; the server's own words, which may hold it, are in the "

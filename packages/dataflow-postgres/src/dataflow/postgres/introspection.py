@@ -20,10 +20,12 @@ SELECT
         ELSE pg_catalog.format_type(a.atttypid, a.atttypmod) END,
     NOT a.attnotnull,
     a.atthasdef OR a.attidentity <> '',
+    NOT coalesce(l.collisdeterministic, true),
     pg_catalog.array_position(k.indkey::int2[], a.attnum)
 {NAMED}
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation
 LEFT JOIN pg_catalog.pg_index AS k ON k.indrelid = c.oid AND k.indisprimary
 ORDER BY wanted.name, a.attnum
 """
@@ -72,12 +74,12 @@ def _by_table(rows: Rows) -> dict[str, list[Row]]:
 def _table(
     name: str, columns: Sequence[Row], indexes: tuple[IndexOnTable, ...], references: Sequence[Row]
 ) -> Table:
-    key = sorted((position, column) for column, _, _, _, position in columns if position is not None)
+    key = sorted((position, column) for column, *_, position in columns if position is not None)
     return Table(
         name=name,
         columns={
-            column: Column(column, type_, nullable, has_default)
-            for column, type_, nullable, has_default, _ in columns
+            column: Column(column, type_, nullable, has_default, folds)
+            for column, type_, nullable, has_default, folds, _ in columns
         },
         key=tuple(column for _, column in key),
         indexes=indexes,

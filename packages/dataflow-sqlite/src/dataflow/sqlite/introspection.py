@@ -1,6 +1,7 @@
 """Reading the schema of an SQLite database."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from string import ascii_lowercase, ascii_uppercase
 
@@ -10,7 +11,7 @@ from dataflow.model.schema import Model
 __all__ = ["tables_of"]
 
 COLUMNS = """
-SELECT m.name, c.name, c.type, c."notnull", c.dflt_value IS NOT NULL OR c.hidden <> 0, c.pk
+SELECT m.name, c.name, c.type, c."notnull", c.dflt_value IS NOT NULL OR c.hidden <> 0, c.pk, m.sql
 FROM sqlite_master AS m JOIN pragma_table_xinfo(m.name) AS c
 WHERE m.type IN ('table', 'view') AND m.name COLLATE NOCASE IN (SELECT value FROM json_each(?))
 ORDER BY m.name, c.cid
@@ -27,6 +28,9 @@ FROM sqlite_master AS m JOIN pragma_foreign_key_list(m.name) AS f
 WHERE m.type = 'table' AND m.name COLLATE NOCASE IN (SELECT value FROM json_each(?))
 """
 
+
+COLLATED = re.compile(r"\bcollate\b(?!\W*binary\b)", re.IGNORECASE)
+"""What a table says where a column of it may have a collation; SQLite itself does not tell of which one."""
 
 LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
@@ -57,7 +61,7 @@ def _fold(name: str) -> str:
 
 def _table(
     model: Model,
-    columns: Sequence[tuple[str, str, int, int, int]],
+    columns: Sequence[tuple[str, str, int, int, int, str]],
     indexes: Sequence[tuple[str, int, str | None, int]],
     references: Sequence[tuple[str, str]],
 ) -> Table:
@@ -66,14 +70,18 @@ def _table(
     def spelt(name: str) -> str:
         return spelling.get(_fold(name), name)
 
-    key = sorted((position, spelt(name)) for name, _, _, _, position in columns if position)
+    key = sorted((position, spelt(name)) for name, _, _, _, position, _ in columns if position)
     return Table(
         name=model.table,
         columns={
             spelt(name): Column(
-                spelt(name), declared, not required and not position, bool(has_default or position)
+                spelt(name),
+                declared,
+                not required and not position,
+                bool(has_default or position),
+                COLLATED.search(sql) is not None,
             )
-            for name, declared, required, has_default, position in columns
+            for name, declared, required, has_default, position, sql in columns
         },
         key=tuple(name for _, name in key),
         indexes=_indexes(model, indexes, spelling),
