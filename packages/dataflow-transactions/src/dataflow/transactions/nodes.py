@@ -1,10 +1,11 @@
 """The node that makes several steps one piece of work, under its two names."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from dataflow.errors import DataFlowError
 from dataflow.execution.database import Database
+from dataflow.nodes.contract import Node
 from dataflow.nodes.transaction_context import Context, TransactionContextNode
 from dataflow.transactions.agreement import TwoPhaseCommit
 from dataflow.transactions.choice import PATTERN_NAMES, read_pattern, without_pattern
@@ -53,6 +54,12 @@ class TransactionManagerNode(TransactionContextNode):
         if read is None:
             return None
         definition, nodes, members = read
-        plan = make_plan(definition, self.home, nodes)
+        plan = make_plan(definition, self._home_of(nodes.values(), around), nodes)
         left = {name: value for name, value in parameters.items() if name not in SETTLED}
         return Composition(SagaNode(self.name, around.id, plan), left, members, "steps")
+
+    def _home_of(self, nodes: Iterable[Node], around: Surroundings) -> Database:
+        """The database that keeps the saga: of those that were found, the one that is nearest to its steps."""
+        near = {node.database for node in nodes if node.database is not None}
+        found = around.source.find_node(self.name, near)
+        return found.home if isinstance(found, TransactionManagerNode) else self.home

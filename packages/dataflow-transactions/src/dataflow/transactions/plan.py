@@ -100,6 +100,8 @@ def _known(action: Action, outputs: Outputs) -> dict[str, object]:
 
 
 def _with_key(node: Node, values: dict[str, object], key: str) -> dict[str, object]:
-    if node.database is None and "idempotency_key" not in values and accepts(node, {}, "idempotency_key"):
+    # A function that takes whatever it is given does not ask for it by name.
+    asks = accepts(node, {}, "idempotency_key") and not accepts(node, {}, "")
+    if node.database is None and asks and "idempotency_key" not in values:
         values["idempotency_key"] = key
     return values

@@ -14,7 +14,7 @@ from dataflow.transactions.documents import write_document
 from dataflow.transactions.headers import DONE, RUNNING, Headers
 from dataflow.transactions.ids import new_id
 from dataflow.transactions.owners import me
-from dataflow.transactions.plan import Plan, accepts
+from dataflow.transactions.plan import Plan
 from dataflow.transactions.saga import Saga
 
 __all__ = ["SagaNode"]
@@ -71,7 +71,8 @@ class SagaNode:
         given = _by_step(dict.fromkeys(names))
         for step, stage in self._stages.items():
             action = stage.do.action
-            lacking = stage.do.node.missing([*action.parameters, *action.inputs, *given.get(step, ())])
+            names = [*action.parameters, *action.inputs, *given.get(step, ())]
+            lacking = stage.do.node.missing([*names, "idempotency_key"])
             if lacking is not None:
                 return f"step {step!r}: {lacking}"
         return None
@@ -85,7 +86,7 @@ class SagaNode:
         for step, stage in self._stages.items():
             if not stage.do.action.inputs:
                 # What can be known to be wrong is refused before the first step is done.
-                stage.do.node.prepare({**stage.do.action.parameters, **given.get(step, {})})
+                stage.do.node.prepare(stage.values({}, given.get(step, {}), ""))
         timeout = read_terms(None, None, parameters.get("timeout")).timeout
         return Prepared(given, write_document(given), timeout)
 
@@ -125,8 +126,7 @@ class SagaNode:
         if stage is None:
             raise UnknownName("parameter", name, self.name, ["timeout", *(f"{id}." for id in self._stages)])
         task = stage.do
-        if not accepts(task.node, task.action.parameters, input):
-            raise UnknownName("parameter", input, f"step {step!r}", ())
+        task.node.check({}, [*task.action.parameters, input])
         if input in task.action.parameters or input in task.action.inputs:
             raise InvalidValue(f"step {step!r}: {input!r} is given in its parameters or inputs already")
 
