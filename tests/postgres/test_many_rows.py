@@ -7,12 +7,14 @@ from decimal import Decimal, localcontext
 from itertools import pairwise
 from typing import Any, ClassVar
 
+import asyncpg
 import pytest
 
 from dataflow import DataFlow, Field
 from dataflow.errors import InvalidValue, QueryError, UniqueViolation
 from dataflow.postgres import driver
 from dataflow.postgres.bulk import copy, through_table, upsert
+from dataflow.url import DatabaseURL
 
 ODD = [
     "",
@@ -148,6 +150,61 @@ def test_a_table_that_is_changed_within_a_transaction_is_looked_at_again(db: Dat
 
     define(db)
     asyncio.run(main())
+
+
+def test_nobody_changes_a_table_between_the_look_at_it_and_the_copy(
+    db: DataFlow, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = copy.copy_rows
+    refused: list[type[BaseException]] = []
+
+    async def change_first(raw: Any, *arguments: Any, **named: Any) -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute("SET lock_timeout = '100ms'")
+            # As long as an integer, and something else.
+            await connection.execute("ALTER TABLE items ALTER code TYPE float8")
+        except asyncpg.PostgresError as error:
+            refused.append(type(error))
+        finally:
+            await connection.close()
+        await copied(raw, *arguments, **named)
+
+    define(db)
+    db.run_sync(db.nodes.ItemListNode())
+    monkeypatch.setattr(copy, "copy_rows", change_first)
+    db.run_sync(db.nodes.ItemBulkCreateNode(data=rows(50)))
+    assert refused == [asyncpg.LockNotAvailableError]
+    assert sorted(row["code"] for row in db.run_sync(db.nodes.ItemListNode())["records"]) == list(range(50))
+
+
+def test_a_table_that_was_changed_since_the_transaction_began_takes_no_copy(
+    url: str, ways: list[str]
+) -> None:
+    async def main(db: DataFlow) -> None:
+        async with db.transaction():
+            await db.nodes.SQLNode(sql="SELECT 1 AS one")
+            connection = await asyncpg.connect(url)
+            await connection.execute("ALTER TABLE notes ALTER code TYPE float8")
+            await connection.close()
+            await db.nodes.NoteBulkCreateNode(data=[{"code": number} for number in range(50)])
+        assert ways == ["values"]
+        stored = await db.nodes.SQLNode(sql="SELECT code::bigint AS code FROM notes ORDER BY 1")
+        assert [row["code"] for row in stored["records"]] == list(range(50))
+
+    with DataFlow(url) as administrator:
+        name = DatabaseURL.parse(url).database
+        sql = f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'"
+        administrator.run_sync(administrator.nodes.SQLNode(sql=sql))
+    with DataFlow(url) as db:
+
+        @db.model
+        class Note:
+            code: int
+            __dataflow__: ClassVar = {"timestamps": False}
+
+        db.run_sync(db.nodes.NoteListNode())
+        asyncio.run(main(db))
 
 
 ENUMS = """

@@ -106,14 +106,18 @@ class BatchUpdate(NamedTuple):
     :param row: one row of the list ``VALUES``, with its parentheses.
     :param before: how many of the values that all rows share have their place in ``head``; the others are in ``tail``.
         Where placeholders have numbers, those of a row come after all of these.
+    :param table: the table.
     :param fields: for each value of a row, the field that it is compared with or stored in.
+    :param schema: where the table is, if that has to be said.
     """
 
     head: str
     row: str
     tail: str
     before: int
+    table: str
     fields: tuple[ModelField, ...]
+    schema: str = ""
 
     @property
     def width(self) -> int:

@@ -107,7 +107,7 @@ class Parameters:
         return tuple((field.name, codec_of(self._dialect, field.type).decode) for field in returned or ())
 
     def compiled_in_pieces(
-        self, expression: Expression, row: Expression, fields: Sequence[ModelField]
+        self, expression: Expression, row: Expression, model: Model, fields: Sequence[ModelField]
     ) -> Compiled:
         """The text of an UPDATE from a list of rows.
 
@@ -126,7 +126,9 @@ class Parameters:
 
         pieces = [MARKED.sub(placeholder, piece) for piece in (head, tail, verbatim(row.sql(grammar)))]
         before = len(MARKED.findall(head))
-        update = BatchUpdate(pieces[0], pieces[2], pieces[1], before, tuple(fields))
+        update = BatchUpdate(
+            pieces[0], pieces[2], pieces[1], before, model.table, tuple(fields), model.schema
+        )
         of_row = {index: encode for index, encode in self._encoders.items() if index < width}
         of_all = {index - width: encode for index, encode in self._encoders.items() if index >= width}
         return Compiled(

@@ -92,7 +92,7 @@ def compile_update_many(
         update = exp.Update(this=joined, expressions=sets, where=wanted)
     else:
         update = exp.Update(this=table(model), expressions=sets, where=wanted).from_(source, copy=False)
-    return parameters.compiled_in_pieces(update, row, fields)
+    return parameters.compiled_in_pieces(update, row, model, fields)
 
 
 def returned_columns(model: Model, fields: Sequence[ModelField]) -> exp.Returning:

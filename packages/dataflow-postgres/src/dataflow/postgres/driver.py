@@ -14,7 +14,7 @@ from dataflow.postgres.bulk import copy
 from dataflow.postgres.bulk.multi_values import insert_rows
 from dataflow.postgres.bulk.target import Target, target_of
 from dataflow.postgres.bulk.through_table import FEWEST_ROWS, MAY_MAKE_TABLES, insert_through_table
-from dataflow.postgres.bulk.update_from_arrays import table_of, update_rows
+from dataflow.postgres.bulk.update_from_arrays import update_rows
 from dataflow.postgres.bulk.upsert import upsert_rows
 from dataflow.postgres.ddl import qualified
 from dataflow.postgres.errors import DRIVER_ERRORS, translate, unreachable
@@ -38,8 +38,8 @@ class PostgresConnection:
         self._makes_tables: bool | None = None
         self._avoids_tables = False
         """Whether the transaction may be prepared, which one with temporary tables cannot."""
-        self._copied: dict[str, dict[str, int]] = {}
-        """The types of columns, for as long as nobody can have changed them."""
+        self._copied: dict[str, bool] = {}
+        """Whether COPY fills a table, by the head of the INSERT, for as long as nobody can have changed it."""
         self._targets: dict[str, Target] = {}
         self._is_dying = False
         """Whether the server has said that it is the end, and the end is about to come."""
@@ -161,7 +161,7 @@ class PostgresConnection:
     ) -> int:
         raw = self._ready()
         try:
-            target = await self._target(raw, table_of(batch))
+            target = await self._target(raw, qualified(batch.schema, batch.table))
             return await update_rows(raw, target, batch, shared, rows)
         except BaseException as error:
             self._targets.clear()
@@ -205,15 +205,16 @@ class PostgresConnection:
             raw.terminate()
 
     async def _takes_copy(self, raw: Any, batch: BatchInsert) -> bool:
-        """Whether COPY stores the very rows that an INSERT would; each transaction finds out once for a table.
-
-        The server does not compare the binary form of a value with the type of its column.
-        """
-        table = qualified(batch.schema, batch.table)
-        types = self._copied.get(table) if raw.is_in_transaction() else None
-        if types is None:
-            types = self._copied[table] = await copy.copied_types(raw, table)
-        return bool(batch.fields) and copy.takes_copy(types, batch.fields)
+        """Whether COPY stores the very rows that an INSERT would; each transaction finds out once for a table."""
+        if not batch.fields or not raw.is_in_transaction():
+            return False
+        takes = self._copied.get(batch.head)
+        if takes is None:
+            table = qualified(batch.schema, batch.table)
+            target = await self._target(raw, table)
+            takes = target.may_be_held and await copy.takes_copy(raw, table, batch.fields)
+            self._copied[batch.head] = takes
+        return takes
 
     async def _target(self, raw: Any, table: str) -> Target:
         """What a table is; a connection asks once, since of what has changed comes no worse than an error."""

@@ -6,34 +6,43 @@ from typing import Any
 from dataflow.model.schema import ModelField
 from dataflow.postgres.bulk.binary import FOOT, HEAD, Cell, EncodeRows, encoder, held
 
-__all__ = ["FEWEST_ROWS", "copied_types", "copy_rows", "takes_copy"]
+__all__ = ["FEWEST_ROWS", "copy_rows", "takes_copy"]
 
 FEWEST_ROWS = 30
 """From so many rows on COPY, which takes a round trip more, is faster than a list of values."""
 
 ROWS_AT_ONCE = 500
 
+# The lock is that of the COPY itself, taken before the columns are looked at: nobody can change them in between.
+# A snapshot of before may still show a table as it was; its file is another one by then.
 # What policies or rules would rewrite takes no COPY.
 COLUMNS = """
-SELECT a.attname, a.atttypid::int8
-FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
-WHERE c.oid = pg_catalog.to_regclass($1) AND c.relkind IN ('r', 'p')
+LOCK TABLE ONLY {table} IN ROW EXCLUSIVE MODE;
+SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+WHERE c.oid = pg_catalog.to_regclass({name}) AND c.relkind IN ('r', 'p')
     AND NOT (c.relrowsecurity OR c.relhasrules)
-    AND a.attnum > 0 AND NOT a.attisdropped
+    AND c.relfilenode = coalesce(pg_catalog.pg_relation_filenode(c.oid), 0)
+    AND a.attnum > 0 AND NOT a.attisdropped AND ({columns})
 """
 
 
-async def copied_types(raw: Any, table: str) -> dict[str, int]:
-    """The types of the columns that COPY can fill; none where it cannot fill the table.
+async def takes_copy(raw: Any, table: str, fields: Sequence[ModelField]) -> bool:
+    """Whether COPY stores the very rows that an INSERT would, from now on until the transaction ends.
+
+    The server does not compare the binary form of a value with the type of its column.
 
     :param table: its name, quoted.
     """
-    return {name: oid for name, oid in await raw.fetch(COLUMNS, table)}
+    columns = " OR ".join(
+        f"(a.attname = {_literal(field.column)} AND a.atttypid IN ({', '.join(map(str, sorted(held(field.type))))}))"
+        for field in fields
+    )
+    status: str = await raw.execute(COLUMNS.format(table=table, name=_literal(table), columns=columns))
+    return status == f"SELECT {len(fields)}"
 
 
-def takes_copy(types: dict[str, int], fields: Sequence[ModelField]) -> bool:
-    """Whether each of the columns has the very type that is written."""
-    return all(types.get(field.column) in held(field.type) for field in fields)
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 async def copy_rows(

@@ -10,7 +10,7 @@ __all__ = ["Target", "target_of"]
 
 # A domain or an array of an enum counts as one, since no text becomes one by itself either.
 QUERY = """
-SELECT c.relkind = 'r', a.attname, a.type
+SELECT c.relkind = 'r', c.relkind IN ('r', 'p') AND pg_catalog.has_table_privilege(c.oid, 'INSERT'), a.attname, a.type
 FROM pg_catalog.pg_class AS c
 LEFT JOIN (
     SELECT attrelid, attname, pg_catalog.format_type(atttypid, atttypmod) AS type
@@ -27,10 +27,12 @@ class Target(NamedTuple):
     """A table, partitioned table or view.
 
     :param is_plain: whether it is a table, whose rows tell in ``xmax`` what became of them.
+    :param may_be_held: whether it is one that this user can lock as an INSERT does.
     :param enums: of the columns that ``CREATE TYPE ... AS ENUM`` made the types of, these types.
     """
 
     is_plain: bool
+    may_be_held: bool
     enums: Mapping[str, str]
 
     def cast(self, field: ModelField, operand: str) -> str:
@@ -49,4 +51,8 @@ async def target_of(raw: Any, name: str) -> Target:
     :param name: its name, quoted.
     """
     rows = await raw.fetch(QUERY, name)
-    return Target(all(plain for plain, _, _ in rows), {column: type_ for _, column, type_ in rows if column})
+    return Target(
+        all(plain for plain, *_ in rows),
+        all(may_be_held for _, may_be_held, *_ in rows),
+        {column: type_ for *_, column, type_ in rows if column},
+    )

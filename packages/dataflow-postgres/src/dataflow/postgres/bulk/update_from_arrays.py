@@ -1,6 +1,5 @@
 """Other values for many rows in one UPDATE, from an array for each column."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,16 +7,7 @@ from dataflow.abc import BatchUpdate
 from dataflow.postgres.bulk.arrays import array_of, rows_from_arrays
 from dataflow.postgres.bulk.target import Target
 
-__all__ = ["table_of", "update_rows"]
-
-TABLE = re.compile(r'UPDATE ("(?:[^"]|"")+"(?:\."(?:[^"]|"")+")?)')
-
-
-def table_of(batch: BatchUpdate) -> str:
-    """The quoted name of the table."""
-    found = TABLE.match(batch.head)
-    assert found is not None
-    return found[1]
+__all__ = ["update_rows"]
 
 
 async def update_rows(
