@@ -1,0 +1,302 @@
+"""Cancellations, time limits, networks and servers that come between the phases: all or nothing, or it is said."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from dataflow import AsyncLocalRuntime, DataFlow
+from dataflow.errors import CommitUnknown, ScopeLost, TransactionTimeout, WorkflowExecutionError
+from dataflow.mysql.testing import MySQL
+from dataflow.postgres.testing import Postgres
+from dataflow.testing import Provision, Server
+from dataflow.testing.suite import server_of
+from dataflow.testing.waiting import wait_until
+from dataflow.url import DatabaseURL
+from tests.integration.proxy import Proxy, proxied
+
+from .pairs import Pair, define, pairs, run_here, sites
+from .test_two_phase_crashes import AFTER, BEFORE
+
+pytestmark = [pytest.mark.postgres, pytest.mark.mysql]
+At = Callable[[str, Callable[[], object]], None]
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> At:
+    """Has something happen at a place of the code, once."""
+
+    def hook(point: str, action: Callable[[], object]) -> None:
+        waiting = [action]
+
+        def passing(name: str) -> None:
+            if name == point and waiting:
+                waiting.pop()()
+
+        monkeypatch.setattr("dataflow.transactions.coordinator.crash_point", passing)
+
+    return hook
+
+
+@pytest.fixture(params=pairs("postgres+mysql", "mysql+postgres", "sqlite+postgres"))
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    with sites(request.param, request) as urls, DataFlow(urls[0]) as one, DataFlow(urls[1]) as two:
+        yield with_balances(define(one, two))
+
+
+def with_balances(pair: Pair) -> Pair:
+    pair.one.run_sync(pair.one.nodes.GiverCreateNode(balance=100))
+    pair.two.run_sync(pair.two.nodes.TakerCreateNode(balance=0))
+    return pair
+
+
+def recovered(pair: Pair) -> tuple[int, int]:
+    """The balances, once recovery has ended what was left."""
+
+    def nothing_is_left() -> bool:
+        pair.recover()
+        return not pair.in_doubt()
+
+    wait_until(nothing_is_left, lambda: AssertionError("something is in doubt for ever"))
+    return pair.balances()
+
+
+# When the row is written nothing is asked any more before the commit, which nothing interrupts.
+IN_TIME = [
+    point
+    for point in BEFORE
+    if point not in ("two_phase.decision.after_row", "two_phase.decision.before_commit")
+]
+TOO_LATE = [point for point in (*BEFORE, *AFTER) if point not in IN_TIME]
+
+
+@pytest.mark.parametrize("point", [*IN_TIME, *TOO_LATE])
+def test_a_cancellation_leaves_nothing_in_doubt(pair: Pair, at: At, point: str) -> None:
+    async def main() -> None:
+        task = asyncio.create_task(AsyncLocalRuntime().execute(pair.transfer()))
+        at(point, task.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+
+    asyncio.run(main())
+    assert pair.in_doubt() == []
+    assert pair.balances() == ((100, 0) if point in IN_TIME else (90, 10))
+    run_here(pair.transfer())
+
+
+@pytest.mark.parametrize("point", IN_TIME)
+def test_time_that_runs_out_before_the_decision_undoes_all(pair: Pair, at: At, point: str) -> None:
+    at(point, lambda: time.sleep(1.1))
+    with pytest.raises(WorkflowExecutionError) as caught:
+        run_here(pair.transfer(timeout=1))
+    assert isinstance(caught.value.cause, TransactionTimeout)
+    assert pair.in_doubt() == []
+    assert pair.balances() == (100, 0)
+
+
+@pytest.mark.parametrize("pair", pairs("postgres+mysql"), indirect=True)
+def test_time_that_runs_out_after_the_decision_undoes_nothing(pair: Pair, at: At) -> None:
+    at("two_phase.decision.after_commit", lambda: time.sleep(6.1))
+    run_here(pair.transfer(timeout=6))
+    assert pair.in_doubt() == []
+    assert pair.balances() == (90, 10)
+
+
+@pytest.mark.parametrize("pair", pairs("postgres+mysql", "mysql+postgres"), indirect=True)
+def test_a_recovery_that_comes_too_early_is_noticed(pair: Pair, at: At) -> None:
+    at("two_phase.decision.before_row", lambda: in_a_thread(pair.recover))
+    with pytest.raises(WorkflowExecutionError) as caught:
+        run_here(pair.transfer())
+    assert isinstance(caught.value.cause, ScopeLost)
+    assert "older_than" in str(caught.value)
+    assert pair.balances() == (100, 0)
+    assert pair.decisions() == ["abort"]
+    run_here(pair.transfer())
+
+
+def in_a_thread(action: Callable[[], object]) -> None:
+    thread = threading.Thread(target=action)
+    thread.start()
+    thread.join()
+
+
+# ------------------------------------------------------------------ networks
+
+
+class Cut:
+    """Where the connections to a database lead, and may end."""
+
+    def __init__(self, proxy: Proxy, place: DatabaseURL) -> None:
+        self._proxy = proxy
+        self._place = place
+
+    def now(self) -> None:
+        """End all connections; nobody gets another."""
+        self._proxy.lead_to("127.0.0.1", 1)
+        self._proxy.cut()
+
+    def without_an_answer(self) -> None:
+        """End them when the server has answered what it is asked next."""
+        self._proxy.stall(answers_only=True)
+
+        def cut() -> None:
+            self._proxy.holds.wait(60)
+            self.now()
+
+        self.thread = threading.Thread(target=cut)
+        self.thread.start()
+
+    def heal(self) -> None:
+        self._proxy.go_on()
+        self._proxy.lead_to(self._place.host or "", self._place.port or 0)
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def cut_pair(request: pytest.FixtureRequest) -> Iterator[tuple[Pair, Cut, Cut]]:
+    """One database of each kind, both behind a network, that of home first; the parameter says which is home."""
+    kinds = ("mysql", "postgres") if request.param == "postgres" else ("postgres", "mysql")
+    with ExitStack() as stack:
+        urls, cuts = [], []
+        for url in stack.enter_context(sites(kinds, request)):
+            place = DatabaseURL.parse(url)
+            proxy = stack.enter_context(proxied(place.host or "", place.port or 0))
+            through = replace(place, host="127.0.0.1", port=proxy.port)
+            urls.append(through.get_connection_url())
+            cuts.append(Cut(proxy, place))
+        one, two = (stack.enter_context(DataFlow(url)) for url in urls)
+        yield with_balances(define(one, two)), cuts[1], cuts[0]  # the node is one of the object made last
+
+
+def test_a_branch_that_is_lost_while_it_is_prepared_undoes_all(
+    cut_pair: tuple[Pair, Cut, Cut], at: At
+) -> None:
+    pair, _, branch = cut_pair
+    at("two_phase.prepare.before_branch", branch.without_an_answer)
+    with pytest.raises(WorkflowExecutionError) as caught:
+        run_here(pair.transfer())
+    branch.thread.join()
+    assert "recovery" in "".join(caught.value.cause.__notes__)
+    branch.heal()
+    assert recovered(pair) == (100, 0)
+
+
+def test_a_branch_that_is_lost_after_the_decision_is_recovered(
+    cut_pair: tuple[Pair, Cut, Cut], at: At, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair, _, branch = cut_pair
+    at("two_phase.commit.before_branch", branch.now)
+    with caplog.at_level(logging.WARNING, "dataflow.transactions"):
+        run_here(pair.transfer())
+    branch.heal()
+    (gid,) = pair.in_doubt()
+    assert gid in caplog.text
+    assert "dataflow transactions recover" in caplog.text
+    assert pair.decisions() == ["commit"]
+    assert recovered(pair) == (90, 10)
+    pair.recover()
+    assert pair.decisions() == []
+
+
+@pytest.mark.parametrize("has_committed", [False, True])
+def test_a_home_that_does_not_answer_the_commit_leaves_it_to_recovery(
+    cut_pair: tuple[Pair, Cut, Cut], at: At, has_committed: bool
+) -> None:
+    pair, home, _ = cut_pair
+    at("two_phase.decision.before_commit", home.without_an_answer if has_committed else home.now)
+    with pytest.raises(WorkflowExecutionError) as caught:
+        run_here(pair.transfer())
+    assert isinstance(caught.value.cause, CommitUnknown)
+    home.heal()
+    (gid,) = pair.in_doubt()
+    assert gid in str(caught.value)
+    assert recovered(pair) == ((90, 10) if has_committed else (100, 0))
+
+
+def test_a_home_that_is_lost_before_the_decision_undoes_all(cut_pair: tuple[Pair, Cut, Cut], at: At) -> None:
+    pair, home, _ = cut_pair
+    at("two_phase.decision.before_row", home.now)
+    with pytest.raises(WorkflowExecutionError):
+        run_here(pair.transfer())
+    home.heal()
+    assert pair.in_doubt() == []
+    assert pair.balances() == (100, 0)
+
+
+# ------------------------------------------------------------------ servers
+
+
+OWN: dict[str, Provision] = {"postgres": Postgres(own=True), "mysql": MySQL(own=True)}
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def killable(request: pytest.FixtureRequest) -> Iterator[tuple[str, Server, str]]:
+    """A server of its own, and an empty database on it."""
+    server = server_of(OWN[request.param], request)
+    with server.database() as url:
+        yield request.param, server, url
+
+
+@pytest.fixture
+def other(killable: tuple[str, Server, str], request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database on a server of the other kind, which goes on."""
+    with sites(("mysql" if killable[0] == "postgres" else "postgres",), request) as (url,):
+        yield url
+
+
+def test_a_server_that_is_killed_before_its_branch_is_committed_commits_it_later(
+    killable: tuple[str, Server, str], other: str, at: At
+) -> None:
+    _, server, url = killable
+    with DataFlow(url) as one, DataFlow(other) as two:
+        pair = with_balances(define(one, two))
+        at("two_phase.commit.before_branch", server.kill)
+        run_here(pair.transfer())
+        server.restart()
+        assert len(pair.in_doubt()) == 1
+        assert recovered(pair) == (90, 10)
+
+
+def test_a_server_that_is_killed_after_it_has_prepared_rolls_back_later(
+    killable: tuple[str, Server, str], other: str, at: At
+) -> None:
+    _, server, url = killable
+
+    def die() -> None:
+        server.kill()
+        raise ValueError("nothing is decided")
+
+    with DataFlow(url) as one, DataFlow(other) as two:
+        pair = with_balances(define(one, two))
+        at("two_phase.decision.before_row", die)
+        with pytest.raises(WorkflowExecutionError, match="nothing is decided"):
+            run_here(pair.transfer())
+        server.restart()
+        assert len(pair.in_doubt()) == 1
+        assert recovered(pair) == (100, 0)
+
+
+@pytest.mark.parametrize(
+    ("point", "balances"),
+    [("two_phase.decision.before_commit", (100, 0)), ("two_phase.decision.after_commit", (90, 10))],
+)
+def test_a_home_that_is_killed_has_decided_or_not(
+    killable: tuple[str, Server, str], other: str, at: At, point: str, balances: tuple[int, int]
+) -> None:
+    _, server, url = killable
+    with DataFlow(other) as one, DataFlow(url) as two:
+        pair = with_balances(define(one, two))
+        at(point, server.kill)
+        if balances == (100, 0):
+            with pytest.raises(WorkflowExecutionError) as caught:
+                run_here(pair.transfer())
+            assert isinstance(caught.value.cause, CommitUnknown)
+        else:
+            run_here(pair.transfer())
+        server.restart()
+        assert recovered(pair) == balances
