@@ -113,6 +113,87 @@ def test_005_what_was_created_is_read_in_the_same_run(seed: Seed) -> None:
     assert len(rows(db, "Product")) == 1
 
 
+class Order:
+    number: int = Field(unique=True)
+    item: str = ""
+
+
+class Payment:
+    amount: int
+
+
+def define_shop(seed: Seed, db: DataFlow) -> None:
+    """The nodes of a shop that belong to no model."""
+
+    @db.node(name="PaymentProcessNode")
+    def pay(amount: int) -> dict[str, Any]:
+        paid = db.run_sync(db.nodes.PaymentCreateNode(amount=amount))
+        if amount > 100:
+            raise ValueError("the bank refuses it")
+        return {"payment": paid["id"]}
+
+    @db.node(name="OrderCancelNode")
+    def cancel(number: int) -> dict[str, Any]:
+        return {"cancelled": number}
+
+    @db.node(name="InventoryRestoreNode")
+    def restore(product_id: int) -> dict[str, Any]:
+        ordered = db.run_sync(db.nodes.OrderListNode(count_only=True))["count"]
+        left = {"stock": 5 - ordered}
+        return db.run_sync(db.nodes.InventoryUpdateNode(product_id=product_id, updates=left))
+
+    @db.node(name="PaymentRefundNode")
+    def refund(amount: int) -> dict[str, Any]:
+        return {"refunded": amount}
+
+    seed.say("nodes of the shop")
+
+
+@pytest.mark.parametrize("case", ["all is well", "the order fails", "the payment fails"])
+def test_006_an_order_happens_as_a_whole_or_is_cancelled(seed: Seed, case: str) -> None:
+    db = seed.database(Order, Inventory, Payment)
+    define_shop(seed, db)
+    seed.insert(db, "Inventory", {"product_id": 7, "stock": 5})
+    taken = case == "the order fails"
+    if taken:
+        db.run_sync(db.nodes.OrderCreateNode(number=1))
+    seed.fill(
+        {"number": 1, "item": "Pen"},
+        {"product_id": 7, "updates": {"$inc": {"stock": -1}}},
+        {"amount": 500 if case == "the payment fails" else 50},
+        {"number": 1},
+        {"product_id": 7},
+    )
+    workflow = seed.run()["workflow"]
+    if case == "the payment fails":
+        with pytest.raises(WorkflowExecutionError, match="rolled back: order, inventory"):
+            seed.execute(workflow)
+        assert (rows(db, "Order"), rows(db, "Payment")) == ([], [])
+    else:
+        results = seed.execute(workflow)
+        assert results["dtm"]["timeout"] == 30
+        assert ("cancel_order" in results, "inventory" in results) == (taken, not taken)
+        assert [row["item"] for row in rows(db, "Order")] == ([""] if taken else ["Pen"])
+        assert [row["amount"] for row in rows(db, "Payment")] == [50]
+    assert [row["stock"] for row in rows(db, "Inventory")] == [5 if case == "the payment fails" else 4]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_010_what_could_not_be_paid_is_refunded(seed: Seed, fails: bool) -> None:
+    db = seed.database(Order, Payment)
+    define_shop(seed, db)
+    workflow = WorkflowBuilder(db)
+    workflow.add_node("OrderCreateNode", "order", {"number": 1})
+    workflow.add_node("PaymentProcessNode", "payment", {"amount": 500 if fails else 50})
+    workflow.add_node("PaymentRefundNode", "refund", {"amount": 500})
+    seed.run(workflow=workflow)
+    results = seed.execute(workflow)
+    assert results.get("refund", {}).get("refunded") == (500 if fails else None)
+    # What the payment had written is undone with it, the order stays.
+    assert [row["amount"] for row in rows(db, "Payment")] == ([] if fails else [50])
+    assert [row["number"] for row in rows(db, "Order")] == [1]
+
+
 def test_009_a_model_has_nine_nodes(seed: Seed) -> None:
     names = seed.run()
     assert nodes_of(names["db"], "User") == list(SUFFIXES)

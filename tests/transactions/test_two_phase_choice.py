@@ -44,9 +44,9 @@ def test_one_database_needs_no_agreement(tmp_path: Path) -> None:
 
 
 def test_two_that_can_never_be_prepared_are_refused_at_the_build(tmp_path: Path) -> None:
-    with one_and_two(f"sqlite:///{tmp_path}/1.db", f"sqlite:///{tmp_path}/2.db") as pair:
-        with pytest.raises(WorkflowBuildError, match=r"cannot commit together.*steps with compensations"):
-            pair.transfer()
+    refusal = pytest.raises(WorkflowBuildError, match=r"cannot commit together.*steps with compensations")
+    with one_and_two(f"sqlite:///{tmp_path}/1.db", f"sqlite:///{tmp_path}/2.db") as pair, refusal:
+        pair.transfer()
 
 
 @pytest.mark.postgres

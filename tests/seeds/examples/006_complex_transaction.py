@@ -1,7 +1,7 @@
 # /// seed
 # document = "ADR-003: Workflow-Native Database Operations"
 # section = "Complex Transaction"
-# needs = ["sagas: no package yet"]
+# supplied = ["model Order", "model Inventory", "model Payment", "rows of Inventory", "nodes of the shop", "parameters for {...}", "the imports", "a run"]
 # ///
 workflow = WorkflowBuilder()
 

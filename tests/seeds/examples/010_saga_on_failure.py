@@ -1,7 +1,7 @@
 # /// seed
 # document = "Implementation Summary"
 # section = "2. Enterprise Workflows"
-# needs = ["sagas: no package yet"]
+# supplied = ["model Order", "model Payment", "nodes of the shop", "workflow", "a run"]
 # ///
 # Distributed transaction with Saga pattern
 workflow.add_node("DistributedTransactionManagerNode", "saga", {
