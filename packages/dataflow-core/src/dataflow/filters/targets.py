@@ -15,6 +15,7 @@ from dataflow.coercion.numbers import to_integer
 from dataflow.coercion.scalars import scalar_form
 from dataflow.coercion.strings import to_text
 from dataflow.errors import InvalidValue, UnknownName
+from dataflow.filters.bounds import compare_with, held
 from dataflow.model.schema import Model, ModelField
 from dataflow.statements import NOTHING, Where, any_of, compare, is_null
 from dataflow.types import Kind, is_storable_text
@@ -110,12 +111,12 @@ class Column:
 
     def compare(self, operator: str, value: object) -> Where:
         self._no_document(operator)
-        return compare(self.name, operator, self._field.coerce(value))
+        return compare_with(self._field, operator, value)
 
     def among(self, members: Collection[object]) -> Where:
         self._no_document("$in")
-        coerce = self._field.coerce
-        return compare(self.name, "$in", tuple(coerce(member) for member in members)) if members else NOTHING
+        values = held(self._field, members)
+        return compare(self.name, "$in", values) if values else NOTHING
 
     def text(self, operator: str, value: str) -> Where:
         return compare(self.name, operator, value)

@@ -40,4 +40,4 @@ def _narrowed(model: Model, field: ModelField, type: ColumnType) -> ModelField:
             refusal = str(error)
     if refusal:
         raise ModelError(f"the default of {refusal}")
-    return replace(field, type=type, coerce=coerce)
+    return replace(field, type=type, coerce=coerce, takes=field.coerce)

@@ -25,6 +25,7 @@ class ModelField:
     :param read_only: why nobody can write it; empty where everybody can.
     :param as_text: set for a column of a type that no logical type stands for, and that is read as a text: the function
         of the database that makes one of it, empty for a cast.
+    :param takes: where the database holds less than the model takes, ``coerce`` as it would be without that.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ModelField:
     filled: bool = False
     read_only: str = ""
     as_text: str | None = None
+    takes: Callable[[object], object] | None = None
 
     @property
     def required(self) -> bool:
