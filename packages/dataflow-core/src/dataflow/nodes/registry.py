@@ -1,7 +1,7 @@
 """Where the types of nodes are looked up: among the open databases of the process."""
 
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from threading import Lock
 from typing import Protocol
@@ -56,12 +56,17 @@ class OpenDatabases:
         with self._lock:
             self._engines.pop(engine, None)
 
-    def find_node(self, name: str, near: Collection[Database] = ()) -> Node:
+    def engines(self) -> Sequence[Engine]:
+        """All of them, the newest first."""
         with self._lock:
             newest_first = sorted(self._engines.items(), key=lambda item: -item[1])
-        engines = [engine for engine, _ in newest_first if name in engine.node_names()]
+        return [engine for engine, _ in newest_first]
+
+    def find_node(self, name: str, near: Collection[Database] = ()) -> Node:
+        all_engines = self.engines()
+        engines = [engine for engine in all_engines if name in engine.node_names()]
         if not engines:
-            known = {known for engine, _ in newest_first for known in engine.node_names()}
+            known = {known for engine in all_engines for known in engine.node_names()}
             raise UnknownNode("node type", name, "no open database" if not known else "the process", known)
         preferred = [
             engine for engine in engines if not near or not set(engine.databases().values()).isdisjoint(near)

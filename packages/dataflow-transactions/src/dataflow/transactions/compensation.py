@@ -50,8 +50,7 @@ class Compensation:
         crash_point("saga.compensated.before_state")
         if not await self._headers.move(self._saga, COMPENSATING, {"state": COMPENSATED}):
             # Somebody else has undone it, too, and came to an end before.
-            state: str = (await self._headers.read(self._saga))["state"]
-            return state
+            return await self._headers.state(self._saga)
         crash_point("saga.compensated.after_state")
         return COMPENSATED
 

@@ -1,11 +1,12 @@
 """What was done and undone, as the ledger of a database tells it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from dataflow.errors import DataFlowError, UniqueViolation
 from dataflow.execution.database import Database
 from dataflow.model.field import utcnow
+from dataflow.nodes.bulk_delete import BulkDeleteNode
 from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.listing import ListNode
 from dataflow.runtime.calls import NodeCall
@@ -57,14 +58,11 @@ class EntryNode:
         return False
 
     async def run(self, scope: Place, prepared: InsertMany) -> Output:
-        forward = prepared.rows[0][2] == DO
-        crash_point("saga.step.before_ledger" if forward else "saga.compensation.before_ledger")
         connection = await scope.connection(self.database)
         try:
             await self.database.executor.insert_many(connection, prepared)
         except UniqueViolation as error:
             raise DoneAlready("this was entered into the ledger already") from error
-        crash_point("saga.step.after_ledger" if forward else "saga.compensation.after_ledger")
         return {}
 
 
@@ -74,6 +72,7 @@ class Entries:
     def __init__(self, database: Database) -> None:
         self._entry = EntryNode(database)
         self._list = ListNode(database, self._entry.model)
+        self._delete = BulkDeleteNode(database, self._entry.model)
 
     async def of(self, saga: str) -> Mapping[tuple[str, str], Any]:
         """The outputs of what was done here, by step and direction; None where it must never be done."""
@@ -92,3 +91,7 @@ class Entries:
         except DoneAlready:
             return
         crash_point("saga.fence.after_commit")
+
+    async def forget(self, sagas: Sequence[str]) -> None:
+        """Delete what is known here of some sagas."""
+        await NodeCall(self._delete, {"filter": {"saga": {"$in": sagas}}})

@@ -1,12 +1,15 @@
 """How far sagas have come as a whole, as their home tells it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from dataflow.execution.database import Database
 from dataflow.nodes.bulk_create import BulkCreateNode
+from dataflow.nodes.bulk_delete import BulkDeleteNode
 from dataflow.nodes.bulk_update import BulkUpdateNode
 from dataflow.nodes.crud import ReadNode
+from dataflow.nodes.listing import ListNode
 from dataflow.runtime.calls import NodeCall
 from dataflow.transactions.ledger import SAGAS, ledger_model
 
@@ -28,7 +31,9 @@ class Headers:
         model = ledger_model(home, SAGAS)
         self._create = BulkCreateNode(home, model)
         self._update = BulkUpdateNode(home, model)
+        self._delete = BulkDeleteNode(home, model)
         self._read = ReadNode(home, model)
+        self._list = ListNode(home, model)
 
     async def create(self, header: Mapping[str, object]) -> None:
         """Enter one that begins."""
@@ -36,11 +41,43 @@ class Headers:
 
     async def move(self, saga: str, old: str, changes: Mapping[str, object]) -> bool:
         """Change a saga that is in a state; whether it was in that one."""
-        output = await NodeCall(self._update, {"filter": {"id": saga, "state": old}, "update": changes})
-        return bool(output["updated"])
+        return await self._change({"id": saga, "state": old}, changes)
 
-    async def read(self, saga: str) -> Mapping[str, Any]:
-        """The row of a saga."""
+    async def take(self, saga: str, old: str, owner: str) -> bool:
+        """Let a saga go from one owner to another; whether it belonged to that one."""
+        return await self._change({"id": saga, "owner": old}, {"owner": owner})
+
+    async def read(self, saga: str) -> Mapping[str, Any] | None:
+        """The row of a saga; None where there is none."""
         output = await NodeCall(self._read, {"id": saga})
-        row: Mapping[str, Any] = output["record"]
-        return row
+        return output["record"] if output["found"] else None
+
+    async def state(self, saga: str) -> str:
+        """Where a saga is that is there."""
+        row = await self.read(saga)
+        assert row is not None
+        state: str = row["state"]
+        return state
+
+    async def list(
+        self, states: Sequence[str], *, before: datetime | None = None, limit: int | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        """The rows of the sagas in some states, the oldest first.
+
+        :param before: only those that have not changed since then.
+        """
+        found: dict[str, object] = {"state": {"$in": states}}
+        if before is not None:
+            found["updated_at"] = {"$lt": before}
+        bound = {} if limit is None else {"limit": limit}
+        output = await NodeCall(self._list, {"filter": found, "order_by": ["id"], **bound})
+        rows: Sequence[Mapping[str, Any]] = output["records"]
+        return rows
+
+    async def forget(self, sagas: Sequence[str]) -> None:
+        """Delete the rows of some sagas."""
+        await NodeCall(self._delete, {"filter": {"id": {"$in": sagas}}})
+
+    async def _change(self, found: Mapping[str, object], changes: Mapping[str, object]) -> bool:
+        output = await NodeCall(self._update, {"filter": found, "update": changes})
+        return bool(output["updated"])

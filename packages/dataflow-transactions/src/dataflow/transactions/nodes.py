@@ -9,9 +9,6 @@ from dataflow.nodes.contract import Node
 from dataflow.nodes.transaction_context import Context, TransactionContextNode
 from dataflow.transactions.agreement import TwoPhaseCommit
 from dataflow.transactions.choice import PATTERN_NAMES, read_pattern, without_pattern
-from dataflow.transactions.plan import make_plan
-from dataflow.transactions.saga_node import SagaNode
-from dataflow.transactions.steps import read_steps
 from dataflow.workflow.composition import Composition, Surroundings
 
 __all__ = ["TransactionManagerNode"]
@@ -44,6 +41,8 @@ class TransactionManagerNode(TransactionContextNode):
     ) -> Composition | None:
         if "steps" not in parameters:
             return None
+        from dataflow.transactions.steps import read_steps
+
         found: list[str] = []
         try:
             read_pattern(parameters)
@@ -53,6 +52,9 @@ class TransactionManagerNode(TransactionContextNode):
         problems += [f"node {around.id!r}: {problem}" for problem in found]
         if read is None:
             return None
+        from dataflow.transactions.plan import make_plan
+        from dataflow.transactions.saga_node import SagaNode
+
         definition, nodes, members = read
         plan = make_plan(definition, self._home_of(nodes.values(), around), nodes)
         left = {name: value for name, value in parameters.items() if name not in SETTLED}

@@ -88,7 +88,7 @@ class Saga:
         """
         crash_point("saga.failure.before_state")
         if not await self._headers.move(self.id, RUNNING, {"state": COMPENSATING, "problem": problem}):
-            state: str = (await self._headers.read(self.id))["state"]
+            state = await self._headers.state(self.id)
             if state != COMPENSATING:
                 return state
         crash_point("saga.failure.after_state")
@@ -132,7 +132,7 @@ class Saga:
     async def _finish(self) -> None:
         crash_point("saga.done.before_state")
         is_ours = await self._headers.move(self.id, RUNNING, {"state": DONE})
-        if not is_ours and (await self._headers.read(self.id))["state"] != DONE:
+        if not is_ours and await self._headers.state(self.id) != DONE:
             raise Stopped("another process has begun to undo this saga")
         crash_point("saga.done.after_state")
 

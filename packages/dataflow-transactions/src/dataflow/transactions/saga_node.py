@@ -13,7 +13,8 @@ from dataflow.transactions.crash import crash_point
 from dataflow.transactions.documents import write_document
 from dataflow.transactions.headers import DONE, RUNNING, Headers
 from dataflow.transactions.ids import new_id
-from dataflow.transactions.owners import me
+from dataflow.transactions.ledger import ensure_tables
+from dataflow.transactions.owners import holding, me
 from dataflow.transactions.plan import Plan
 from dataflow.transactions.saga import Saga
 
@@ -54,6 +55,9 @@ class SagaNode:
         self._id = id
         self._stages = {stage.id: stage for stage in plan.stages}
         self._definition = plan.definition.write()
+        self._places = write_document(
+            {f"{task.step}.{task.direction}": task.database.place for task in plan.tasks}
+        )
 
     def may_write(self, parameters: Mapping[str, object]) -> bool:
         return True
@@ -104,20 +108,23 @@ class SagaNode:
                 "outside of that"
             )
         id, deadline = new_id(), None if prepared.timeout is None else time() + prepared.timeout
-        crash_point("saga.begin.before_header")
-        await Headers(self.plan.home).create(
-            {
-                "id": id,
-                "name": self._id,
-                "state": RUNNING,
-                "definition": self._definition,
-                "inputs": prepared.inputs,
-                "deadline": None if deadline is None else datetime.fromtimestamp(deadline, UTC),
-                "owner": me(),
-            }
-        )
-        crash_point("saga.begin.after_header")
-        outputs = await Saga(id, self.plan, prepared.given, deadline).run()
+        await ensure_tables(self.plan.home, self.plan.databases)
+        with holding(id):
+            crash_point("saga.begin.before_header")
+            await Headers(self.plan.home).create(
+                {
+                    "id": id,
+                    "name": self._id,
+                    "state": RUNNING,
+                    "definition": self._definition,
+                    "inputs": prepared.inputs,
+                    "places": self._places,
+                    "deadline": None if deadline is None else datetime.fromtimestamp(deadline, UTC),
+                    "owner": me(),
+                }
+            )
+            crash_point("saga.begin.after_header")
+            outputs = await Saga(id, self.plan, prepared.given, deadline).run()
         return {"saga_id": id, "state": DONE, "steps": outputs, "result": outputs}
 
     def _check_name(self, name: str) -> None:

@@ -9,6 +9,7 @@ from dataflow.nodes.contract import Node, Output, Place
 from dataflow.nodes.transaction_context import TransactionContextNode
 from dataflow.runtime.calls import NodeHandle
 from dataflow.runtime.run import Run
+from dataflow.statements import InsertMany
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.definition import Action
 from dataflow.transactions.documents import read_document, write_document
@@ -53,6 +54,17 @@ class WorkNode:
     async def run(self, scope: Place, prepared: Any) -> Output:
         crash_point("saga.step.before_work" if self._is_forward else "saga.compensation.before_work")
         return {"document": write_document(await self._node.run(scope, prepared))}
+
+
+class TaskEntryNode(EntryNode):
+    """Enters a step, or what undid it, after its work."""
+
+    async def run(self, scope: Place, prepared: InsertMany) -> Output:
+        is_forward = prepared.rows[0][2] == DO
+        crash_point("saga.step.before_ledger" if is_forward else "saga.compensation.before_ledger")
+        output = await super().run(scope, prepared)
+        crash_point("saga.step.after_ledger" if is_forward else "saga.compensation.after_ledger")
+        return output
 
 
 class Task(NamedTuple):
@@ -103,7 +115,7 @@ def make_task(step: str, direction: str, action: Action, node: Node, home: Datab
     database = home if node.database is None else node.database
     builder = WorkflowBuilder()
     builder.add_node(NodeHandle(WorkNode(node, direction)), WORK)
-    builder.add_node(NodeHandle(EntryNode(database)), ENTRY)
+    builder.add_node(NodeHandle(TaskEntryNode(database)), ENTRY)
     builder.add_connection(WORK, "document", ENTRY, "output")
     workflow = builder.build()
     builder.add_node(NodeHandle(TransactionContextNode()), TERMS)
