@@ -1,13 +1,13 @@
 """What every node can do."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from dataflow.abc import Connection
 from dataflow.execution.database import Database
 from dataflow.model.schema import Model
 
-__all__ = ["Node", "Output", "Place"]
+__all__ = ["Explains", "Node", "Output", "Place"]
 
 Output: TypeAlias = dict[str, Any]
 """What a node gives to those that follow, by name."""
@@ -18,6 +18,14 @@ class Place(Protocol):
 
     async def connection(self, database: Database) -> Connection:
         """The connection to a database, in its transaction if there is one."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A node that has more to say of what it would do."""
+
+    def explain(self) -> str:
+        """What it would do, without a full stop."""
 
 
 class Node(Protocol):

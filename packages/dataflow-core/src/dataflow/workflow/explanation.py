@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflow.errors import DataFlowError
 from dataflow.model.schema import Model
+from dataflow.nodes.contract import Explains
 from dataflow.nodes.rows import ModelNode
 from dataflow.terms import USUAL, Terms
 from dataflow.workflow.graph import Step, Workflow, with_inner
@@ -59,7 +60,8 @@ def explain(workflow: Workflow) -> Explanation:
 def _transaction(workflow: Workflow) -> str:
     names = [database.name for database in workflow.databases]
     if not names:
-        return "no database, no transaction"
+        is_own = any(isinstance(step.node, Explains) for step in workflow.steps)
+        return "no transaction but those of its nodes" if is_own else "no database, no transaction"
     if len(workflow.steps) == 1 and workflow.steps[0].alone:
         return f"one statement on {names[0]}, which is a transaction by itself"
     terms = _terms(workflow)
@@ -94,7 +96,9 @@ def _explained(step: Step) -> ExplainedNode:
         notes.append(
             "outside of the transaction: what comes before it is committed, and another one begins after it"
         )
-    if step.handled:
+    if isinstance(node, Explains):
+        notes.append(node.explain())
+    if step.handled and not step.outside:
         notes.append("in a savepoint, as an edge takes up its failure")
     if step.lacking:
         notes.append(f"{step.lacking}, from the parameters of the run")

@@ -10,7 +10,7 @@ from dataflow.transactions.definition import Action, Definition
 from dataflow.transactions.ledger import DO, UNDO
 from dataflow.transactions.tasks import Task, make_task
 
-__all__ = ["Plan", "Stage", "accepts", "make_plan"]
+__all__ = ["Plan", "Stage", "accepts", "make_plan", "with_key"]
 
 Outputs = Mapping[str, Mapping[str, Any]]
 """The outputs of steps, by their ids."""
@@ -30,7 +30,7 @@ class Stage(NamedTuple):
         :param key: by which somebody else may notice that it is done again.
         """
         values = {**_known(self.do.action, outputs), **given}
-        return _with_key(self.do.node, values, key)
+        return with_key(self.do.node, values, key)
 
     def undo_values(self, outputs: Outputs, key: str) -> dict[str, object]:
         """What the compensation is given: of the output of its step what it takes, unless it is told something else."""
@@ -43,7 +43,7 @@ class Stage(NamedTuple):
                 for name, value in outputs[self.id].items()
                 if accepts(node, action.parameters, name)
             }
-        return _with_key(node, {**values, **_known(action, outputs)}, key)
+        return with_key(node, {**values, **_known(action, outputs)}, key)
 
 
 class Plan(NamedTuple):
@@ -60,6 +60,12 @@ class Plan(NamedTuple):
     def tasks(self) -> tuple[Task, ...]:
         """Everything that may be done."""
         return tuple(task for stage in self.stages for task in (stage.do, stage.undo) if task is not None)
+
+    @property
+    def step_databases(self) -> tuple[Database, ...]:
+        """Those that the nodes of steps work on."""
+        nodes = [stage.do.node for stage in self.stages]
+        return tuple(dict.fromkeys(node.database for node in nodes if node.database is not None))
 
     @property
     def databases(self) -> tuple[Database, ...]:
@@ -99,7 +105,8 @@ def _known(action: Action, outputs: Outputs) -> dict[str, object]:
     return values
 
 
-def _with_key(node: Node, values: dict[str, object], key: str) -> dict[str, object]:
+def with_key(node: Node, values: dict[str, object], key: str) -> dict[str, object]:
+    """The values, with the key if the node asks for one by the name ``idempotency_key``."""
     # A function that takes whatever it is given does not ask for it by name.
     asks = accepts(node, {}, "idempotency_key") and not accepts(node, {}, "")
     if node.database is None and asks and "idempotency_key" not in values:

@@ -1,24 +1,32 @@
-"""The node that a manager of steps becomes: a saga."""
+"""The node that a manager of steps becomes."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from time import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflow.errors import InvalidValue, MissingValue, UnknownName, WorkflowError
 from dataflow.execution.scope import open_scope
 from dataflow.nodes.contract import Output, Place
 from dataflow.terms import read_terms
+from dataflow.transactions.agreement import why_not
+from dataflow.transactions.choice import LOCAL, SAGA, TWO_PHASE, Choice
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.documents import write_document
 from dataflow.transactions.headers import DONE, RUNNING, Headers
 from dataflow.transactions.ids import new_id
 from dataflow.transactions.ledger import ensure_tables
 from dataflow.transactions.owners import holding, me
-from dataflow.transactions.plan import Plan
+from dataflow.transactions.plan import Plan, Stage
 from dataflow.transactions.saga import Saga
+from dataflow.transactions.together import Together
 
-__all__ = ["SagaNode"]
+if TYPE_CHECKING:
+    from dataflow.transactions.nodes import TransactionManagerNode
+
+__all__ = ["ManagedNode"]
+
+WORDS = {LOCAL: "one transaction", TWO_PHASE: "two-phase commit", SAGA: "a saga"}
 
 
 class Prepared(NamedTuple):
@@ -34,24 +42,27 @@ class Prepared(NamedTuple):
     timeout: float | None
 
 
-class SagaNode:
-    """Takes its steps one after the other, and undoes those that were done where one fails.
+class ManagedNode:
+    """Takes its steps one after the other; where one fails, nothing stays of those before it.
 
     It takes the input ``x`` of its step ``a`` as ``a.x``, and ``timeout``.
 
     :param id: its own in the workflow.
+    :param manager: the node that it is made of, which has databases agree.
     """
 
     database = None
     model = None
-    outputs = frozenset({"saga_id", "state", "steps", "result"})
+    outputs = frozenset({"saga_id", "pattern", "state", "steps", "result"})
     settled = False
     waits = True
     outside = True
 
-    def __init__(self, name: str, id: str, plan: Plan) -> None:
-        self.name = name
-        self.plan = plan
+    def __init__(self, id: str, plan: Plan, choice: Choice, manager: "TransactionManagerNode") -> None:
+        self.name = manager.name
+        self._plan = plan
+        self._choice = choice
+        self._together = None if choice.pattern == SAGA else Together(plan, manager)
         self._id = id
         self._stages = {stage.id: stage for stage in plan.stages}
         self._definition = plan.definition.write()
@@ -107,11 +118,30 @@ class SagaNode:
                 f"{self.name} commits step by step, which cannot be done inside a transaction that is open; run it "
                 "outside of that"
             )
+        together = self._together
+        if together is not None and (self._choice.is_firm or await self._can_agree()):
+            outputs = await together.run(prepared.given, prepared.timeout)
+            return _output(None, self._choice.pattern, outputs)
+        return await self._run_saga(prepared)
+
+    def explain(self) -> str:
+        """What becomes of the steps, and why."""
+        if self._choice.pattern != SAGA:
+            return f"{WORDS[self._choice.pattern]}, {self._choice.why}"
+        steps = ", ".join(map(_told, self._plan.stages))
+        return f"{WORDS[SAGA]}, {self._choice.why}: each step is a transaction with its entry in the ledger: {steps}"
+
+    async def _can_agree(self) -> bool:
+        """Whether all databases but one can prepare a transaction, as their servers are set up."""
+        reasons = [await why_not(database) for database in self._plan.step_databases]
+        return sum(reason is not None for reason in reasons) <= 1
+
+    async def _run_saga(self, prepared: Prepared) -> Output:
         id, deadline = new_id(), None if prepared.timeout is None else time() + prepared.timeout
-        await ensure_tables(self.plan.home, self.plan.databases)
+        await ensure_tables(self._plan.home, self._plan.databases)
         with holding(id):
             crash_point("saga.begin.before_header")
-            await Headers(self.plan.home).create(
+            await Headers(self._plan.home).create(
                 {
                     "id": id,
                     "name": self._id,
@@ -124,8 +154,8 @@ class SagaNode:
                 }
             )
             crash_point("saga.begin.after_header")
-            outputs = await Saga(id, self.plan, prepared.given, deadline).run()
-        return {"saga_id": id, "state": DONE, "steps": outputs, "result": outputs}
+            outputs = await Saga(id, self._plan, prepared.given, deadline).run()
+        return _output(id, SAGA, outputs)
 
     def _check_name(self, name: str) -> None:
         step, _, input = name.partition(".")
@@ -136,6 +166,14 @@ class SagaNode:
         task.node.check({}, [*task.action.parameters, input])
         if input in task.action.parameters or input in task.action.inputs:
             raise InvalidValue(f"step {step!r}: {input!r} is given in its parameters or inputs already")
+
+
+def _output(saga: str | None, pattern: str, outputs: Mapping[str, Any]) -> Output:
+    return {"saga_id": saga, "pattern": pattern, "state": DONE, "steps": outputs, "result": outputs}
+
+
+def _told(stage: Stage) -> str:
+    return stage.id if stage.undo is None else f"{stage.id} (undone by {stage.undo.node.name})"
 
 
 def _by_step(parameters: Mapping[str, object]) -> dict[str, dict[str, object]]:
