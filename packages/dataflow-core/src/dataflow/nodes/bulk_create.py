@@ -13,9 +13,10 @@ from dataflow.model.field import MISSING, utcnow
 from dataflow.model.schema import Model
 from dataflow.nodes.bulk import BulkNode, Input
 from dataflow.nodes.bulk_omissions import settled
-from dataflow.nodes.bulk_plans import OMITTED, Values, is_optional
+from dataflow.nodes.bulk_plans import OMITTED, is_optional
 from dataflow.nodes.bulk_rows import Batch, Group, Refusal
 from dataflow.nodes.contract import Output, Place
+from dataflow.nodes.flat_rows import Values
 from dataflow.statements import InsertMany
 
 __all__ = ["BulkCreateNode"]

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 from itertools import compress, groupby
 
-from dataflow.nodes.bulk_plans import OMITTED, Values
+from dataflow.nodes.bulk_plans import OMITTED
 from dataflow.nodes.bulk_rows import Group
+from dataflow.nodes.flat_rows import FlatRows, Values
 
 __all__ = ["settled"]
 
@@ -17,7 +18,8 @@ def settled(group: Group, nulls: Collection[str]) -> Sequence[Group]:
     if not group.sparse:
         return [group]
     if all(name in nulls for name in group.plan.optional):
-        return [group._replace(rows=[tuple(map(_null, row)) for row in group.rows], sparse=False)]
+        rows = FlatRows.of(len(group.plan.fields), (tuple(map(_null, row)) for row in group.rows))
+        return [group._replace(rows=rows, sparse=False)]
     return [*_split(group)]
 
 
@@ -31,7 +33,7 @@ def _split(group: Group) -> Iterable[Group]:
         run = list(found)
         yield Group(
             group.plan._replace(fields=tuple(compress(group.plan.fields, given))),
-            [tuple(compress(row, given)) for row, _ in run],
+            FlatRows.of(sum(given), (tuple(compress(row, given)) for row, _ in run)),
             [index for _, index in run],
         )
 

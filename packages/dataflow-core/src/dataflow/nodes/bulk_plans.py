@@ -11,14 +11,14 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from dataflow.model.field import MISSING
 from dataflow.model.schema import Model, ModelField
+from dataflow.nodes.flat_rows import Values
 from dataflow.nodes.value_source import value_source
 from dataflow.nodes.values import NewRow, maker
 
-__all__ = ["OMITTED", "BulkPlan", "BulkPlans", "Values", "is_optional"]
+__all__ = ["OMITTED", "BulkPlan", "BulkPlans", "is_optional"]
 
 PLANS_KEPT = 256
 
-Values: TypeAlias = tuple[object, ...]
 ReadRows: TypeAlias = Callable[[Iterator[Mapping[str, Any]], Callable[[Values], None]], None]
 
 
@@ -45,7 +45,8 @@ class BulkPlan(NamedTuple):
     :param fields: the fields that each row gets, in the order of the model; so the names may come in any order.
     :param optional: those fields that a row may leave to the table; a row has ``OMITTED`` there where it does.
     :param stamped: the fields that hold the time of creation, the same for all rows of a batch.
-    :param read: reads rows and hands on the values of each; after a refusal it goes on with the row that follows.
+    :param read: reads rows and hands on the values of each, ``(None,)`` where it has none; after a refusal it goes on
+        with the row that follows.
     """
 
     model: Model
@@ -89,7 +90,7 @@ def _reader(fields: list[ModelField], names: tuple[str, ...]) -> ReadRows:
             space[f"make_{number}"] = maker(field)
             lines.append(f"value_{number} = make_{number}()")
     values = "".join(f"value_{number}, " for number in range(len(fields)))
-    body = "".join(f"        {line}\n" for line in [*lines, f"take(({values}))"])
+    body = "".join(f"        {line}\n" for line in [*lines, f"take(({values or 'None, '}))"])
     source = f"def read(rows, take):\n    for row in rows:\n{body}"
     exec(compile(source, "<dataflow rows>", "exec"), space)
     read: ReadRows = space["read"]

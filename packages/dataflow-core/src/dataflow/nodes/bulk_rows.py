@@ -5,7 +5,8 @@ from itertools import groupby, takewhile
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from dataflow.errors import InvalidValue, MissingValue, ValidationError
-from dataflow.nodes.bulk_plans import BulkPlan, Values
+from dataflow.nodes.bulk_plans import BulkPlan
+from dataflow.nodes.flat_rows import FlatRows
 
 __all__ = ["Batch", "Group", "Refusal", "RowReader"]
 
@@ -27,7 +28,7 @@ class Group(NamedTuple):
     """
 
     plan: BulkPlan
-    rows: list[Values]
+    rows: FlatRows
     indices: list[int]
     sparse: bool = False
 
@@ -151,12 +152,12 @@ class RowReader:
             for index in indices[:alike]:
                 self._refuse(refusals, index, error)
             return None, alike
-        values: list[Values] = []
+        values = FlatRows(len(plan.fields))
         refused: set[int] = set()
         remaining, length = iter(rows), len(rows)
         while True:
             try:
-                plan.read(remaining, values.append)
+                plan.read(remaining, values.add)
                 break
             except ValidationError as error:
                 position = len(values) + len(refused)

@@ -1,14 +1,16 @@
 """Of rows that are the same, the last one wins."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import chain
-from operator import itemgetter
+from typing import TypeAlias
 
 from dataflow.nodes.bulk_rows import Batch, Group
+from dataflow.nodes.flat_rows import FlatRows
 
 __all__ = ["last_of_each"]
 
-Key = tuple[object, ...]
+Key: TypeAlias = Hashable
+"""What a row is matched by: the value of one field, or a tuple of the values of several."""
 
 
 def last_of_each(batches: Sequence[Batch], match: tuple[str, ...]) -> Sequence[Batch]:
@@ -35,19 +37,21 @@ def _group_without(seen: set[Key], group: Group, match: tuple[str, ...]) -> Grou
         if key in seen:
             continue
         kept.append(position)
-        if None not in key:
+        if not _has_null(key):
             seen.add(key)
     kept.reverse()
+    rows = list(group.rows)
     return Group(
         group.plan,
-        [group.rows[position] for position in kept],
+        FlatRows.of(len(group.plan.fields), [rows[position] for position in kept]),
         [group.indices[position] for position in kept],
     )
 
 
 def _keys(group: Group, match: tuple[str, ...]) -> Iterable[Key]:
-    positions = [group.plan.fields.index(name) for name in match]
-    if len(positions) == 1:
-        # A getter of one item gives no tuple.
-        return zip(map(itemgetter(*positions), group.rows), strict=True)
-    return map(itemgetter(*positions), group.rows)
+    columns = [group.rows.column(group.plan.fields.index(name)) for name in match]
+    return columns[0] if len(columns) == 1 else zip(*columns, strict=True)
+
+
+def _has_null(key: Key) -> bool:
+    return None in key if isinstance(key, tuple) else key is None
