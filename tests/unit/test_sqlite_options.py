@@ -7,8 +7,8 @@ from dataflow.sqlite.options import SQLiteOptions
 from dataflow.url import DatabaseURL
 
 
-def read(text: str, *, keep_journal: bool = False) -> SQLiteOptions:
-    return SQLiteOptions.of(DatabaseURL.parse(text), keep_journal=keep_journal)
+def read(text: str, *, existing: bool = False) -> SQLiteOptions:
+    return SQLiteOptions.of(DatabaseURL.parse(text), existing=existing)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_defaults_are_safe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "keep_journal", "wal"),
+    ("url", "existing", "wal"),
     [
         ("sqlite:///shop.db", False, True),
         ("sqlite:///shop.db", True, False),
@@ -43,8 +43,13 @@ def test_defaults_are_safe() -> None:
         ("sqlite:///:memory:", False, False),
     ],
 )
-def test_the_journal_is_only_changed_where_that_is_allowed(url: str, keep_journal: bool, wal: bool) -> None:
-    assert read(url, keep_journal=keep_journal).wal is wal
+def test_the_journal_is_only_changed_where_that_is_allowed(url: str, existing: bool, wal: bool) -> None:
+    assert read(url, existing=existing).wal is wal
+
+
+def test_a_database_that_exists_is_not_made() -> None:
+    assert read("sqlite:///shop.db", existing=True).mode == "rw"
+    assert read("sqlite:///shop.db?mode=rwc", existing=True).mode == "rwc"
 
 
 def test_options_are_read() -> None:

@@ -1,10 +1,12 @@
 """The command ``dataflow``."""
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dataflow.commands.inspect import add_inspect
 from dataflow.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -24,9 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plugins().hooks.dataflow_register_commands(commands=commands)
         chosen = parser.parse_args(arguments)
         status: int = chosen.run(chosen)
+        sys.stdout.flush()
     except DataFlowError as error:
         print(f"dataflow: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever reads, such as head, has seen enough; nor may Python tell so when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return status
 
 
@@ -34,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def dataflow_register_commands(commands: "_SubParsersAction[ArgumentParser]") -> None:
     parser = commands.add_parser("plugins", help="list the installed plugins and what each provides")
     parser.set_defaults(run=_list_plugins)
+    add_inspect(commands)
 
 
 def _list_plugins(_: Namespace) -> int:

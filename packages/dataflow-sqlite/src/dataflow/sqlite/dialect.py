@@ -66,7 +66,7 @@ class SQLiteDialect:
             raise ConfigurationError(
                 f"Python was built with SQLite {sqlite3.sqlite_version}; DataFlow needs {'.'.join(map(str, OLDEST))}"
             )
-        self._options = SQLiteOptions.of(url, keep_journal=config.existing_schema_mode)
+        self._options = SQLiteOptions.of(url, existing=config.existing_schema_mode)
         self._workers = Workers("dataflow-sqlite")
         self.max_connections = 1 if self._options.in_memory else None
         # SQLite keeps a list of open files per process. A child that inherits it takes no real lock on a file that the

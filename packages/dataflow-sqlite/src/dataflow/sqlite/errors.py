@@ -52,7 +52,7 @@ SENTENCES: dict[int, tuple[type[DatabaseError], str]] = {
     sqlite3.SQLITE_AUTH: (AccessDenied, "the statement is not allowed"),
     sqlite3.SQLITE_CANTOPEN: (
         AccessDenied,
-        "the file cannot be opened: check that its folder exists and may be written",
+        "the file cannot be opened: check that it is there, or that its folder exists and may be written",
     ),
     sqlite3.SQLITE_FULL: (StorageFull, "the disk is full; nothing of the transaction was kept"),
     sqlite3.SQLITE_IOERR: (

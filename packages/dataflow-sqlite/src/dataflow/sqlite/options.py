@@ -34,10 +34,10 @@ class SQLiteOptions:
         return self.path == MEMORY
 
     @classmethod
-    def of(cls, url: DatabaseURL, *, keep_journal: bool) -> "SQLiteOptions":
+    def of(cls, url: DatabaseURL, *, existing: bool) -> "SQLiteOptions":
         """Read them from a URL such as ``sqlite:///shop.db?timeout=10``.
 
-        :param keep_journal: whether the journal mode of the file is to stay as it is.
+        :param existing: whether the file must be there, and keeps its journal mode.
         :raises InvalidURL: for an option that does not exist or a value that makes no sense.
         """
         for name in url.options:
@@ -48,10 +48,10 @@ class SQLiteOptions:
         path = url.database or MEMORY
         if "\x00" in path:
             raise InvalidURL("the path of an SQLite database holds a NUL character")
-        mode = _choice("mode", url.options.get("mode", "rwc"), MODES)
+        mode = _choice("mode", url.options.get("mode", "rw" if existing else "rwc"), MODES)
         synchronous = _choice("synchronous", url.options.get("synchronous", "full"), SYNCHRONOUS)
         memory = path == MEMORY
-        wal = not memory and not keep_journal and mode != "ro"
+        wal = not memory and not existing and mode != "ro"
         return cls(
             path, "memory" if memory else mode, _seconds(url.options.get("timeout", "5")), synchronous, wal
         )

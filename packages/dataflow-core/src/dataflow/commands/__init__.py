@@ -1,0 +1,1 @@
+"""The commands of ``dataflow``, each in a module of its own."""
