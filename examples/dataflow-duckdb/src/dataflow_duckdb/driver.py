@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 from dataflow.abc import BatchInsert, BatchUpdate, Cursor, RawResult, Rows
-from dataflow.errors import ConnectionLost, DatabaseError, ScopeLost
+from dataflow.errors import ConnectionLost, DatabaseError, QueryError, ScopeLost
 from dataflow.execution.in_process import InProcessConnection
 from dataflow.execution.workers import Workers
 
@@ -15,12 +15,14 @@ from dataflow_duckdb.bulk.unnest import insert_rows, update_rows
 from dataflow_duckdb.bulk.upsert import upsert_rows
 from dataflow_duckdb.errors import translated
 from dataflow_duckdb.keys import Keys
+from dataflow_duckdb.names import quoted
 from dataflow_duckdb.options import DuckDBOptions
 
 __all__ = ["BEGIN", "DuckDBConnection"]
 
 BEGIN = "BEGIN"
 ENDS = ("COMMIT", "ROLLBACK")
+ROW_ID = "rowid"
 
 
 class DuckDBConnection(InProcessConnection):
@@ -83,7 +85,7 @@ class DuckDBConnection(InProcessConnection):
     async def run(self, sql: str, parameters: Sequence[Any]) -> RawResult:
         with translated(self._keys, sql):
             raw = self._ready()
-            [statement] = raw.extract_statements(sql)
+            statement = _only_one(raw.extract_statements(sql))
             raw.execute(statement, parameters)
             columns = tuple(column[0] for column in raw.description or ())
             rows = raw.fetchall()
@@ -95,7 +97,9 @@ class DuckDBConnection(InProcessConnection):
         # A connection of DuckDB has one result at a time. A temporary table is kept where there is room for it.
         table = f"dataflow_cursor_{next(self._cursors)}"
         with translated(self._keys, sql):
-            self._ready().execute(f"CREATE TEMP TABLE {table} AS {sql}", parameters)
+            raw = self._ready()
+            raw.execute(f"CREATE TEMP TABLE {table} AS {sql}", parameters)
+            _show_row_ids(raw, table)
         return DuckDBCursor(self, table)
 
     async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[Any]]) -> Rows | int:
@@ -129,6 +133,20 @@ class DuckDBConnection(InProcessConnection):
         return self._raw
 
 
+def _only_one(statements: Sequence[duckdb.Statement]) -> duckdb.Statement:
+    if len(statements) != 1:
+        raise QueryError(f"one statement at a time; the SQL has {len(statements)}")
+    return statements[0]
+
+
+def _show_row_ids(raw: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Give a column that hides the numbers of the rows another name; rows are told by their order."""
+    names = [column[0] for column in raw.execute(f"SELECT * FROM {table} LIMIT 0").description or ()]
+    if any(name.casefold() == ROW_ID for name in names):
+        unused = max(names, key=len) + "_"  # longer than any of them
+        raw.execute(f"ALTER TABLE {table} RENAME COLUMN {ROW_ID} TO {quoted(unused)}")
+
+
 class DuckDBCursor:
     """The rows of a statement, put aside and handed out bit by bit."""
 
@@ -140,7 +158,7 @@ class DuckDBCursor:
 
     async def fetch(self, count: int) -> Rows:
         rows = await self._connection.fetch(
-            f"SELECT rowid, * FROM {self._table} WHERE rowid > ? ORDER BY rowid LIMIT ?",
+            f"SELECT {ROW_ID}, * FROM {self._table} WHERE {ROW_ID} > ? ORDER BY {ROW_ID} LIMIT ?",
             (self._last, count),
         )
         if rows:

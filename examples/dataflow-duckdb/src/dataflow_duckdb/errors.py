@@ -61,7 +61,7 @@ def _error_for(error: duckdb.Error, keys: Keys, sql: str) -> DatabaseError:
         case duckdb.InterruptException():
             return ScopeLost("the statement was interrupted")
         case duckdb.TransactionException():
-            return _of_transaction(message)
+            return _of_transaction(message, keys, sql)
         case duckdb.IOException():
             return _of_file(message)
         case duckdb.OutOfMemoryException():
@@ -99,12 +99,17 @@ def _violation(message: str, keys: Keys, sql: str) -> DatabaseError:
     return UniqueViolation(f"{place}: a row with this value exists", table, columns)
 
 
-def _of_transaction(message: str) -> DatabaseError:
+def _of_transaction(message: str, keys: Keys, sql: str) -> DatabaseError:
+    # What others have committed meanwhile is found out at the COMMIT, and told with the values of the row.
+    if "onstraint" in message:
+        return _violation(message, keys, sql)
     if "onflict" in message:
         return SerializationFailure("another transaction has changed the same rows; run it again")
     if "aborted" in message:
         return ScopeLost("a statement of the transaction has failed before; nothing of it can be kept")
-    return QueryError(message.partition("\n")[0])
+    return QueryError(
+        "DuckDB refused this in the transaction; its own words, which may hold a value, are in the __cause__"
+    )
 
 
 def _of_file(message: str) -> DatabaseError:
