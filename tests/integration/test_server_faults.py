@@ -33,6 +33,19 @@ def pool_of(db: DataFlow) -> Any:
     return db.databases()["primary"].pool
 
 
+async def unanswered_commit(db: DataFlow, proxy: Proxy) -> "asyncio.Future[None]":
+    """A transaction that has asked for its commit, on a network that brings no answer."""
+
+    async def write() -> None:
+        async with db.transaction():
+            await db.nodes.ItemCreateNode(name="perhaps")
+            proxy.stall(answers_only=True)
+
+    run = asyncio.ensure_future(write())
+    await asyncio.to_thread(proxy.holds.wait, PATIENCE)
+    return run
+
+
 class FaultTests(ProxiedSuite):
     """What must hold on a server, whoever made it."""
 
@@ -178,14 +191,7 @@ class FaultTests(ProxiedSuite):
         async def main() -> None:
             db = stalling()
             await db.nodes.ItemCreateNode(name="a")
-
-            async def write() -> None:
-                async with db.transaction():
-                    await db.nodes.ItemCreateNode(name="perhaps")
-                    proxy.stall(answers_only=True)
-
-            run = asyncio.ensure_future(write())
-            await asyncio.to_thread(proxy.holds.wait, PATIENCE)
+            run = await unanswered_commit(db, proxy)
             assert not run.done()
             await asyncio.to_thread(proxy.cut)
             with pytest.raises(CommitUnknown, match="not known"):
@@ -202,14 +208,7 @@ class FaultTests(ProxiedSuite):
         async def main() -> None:
             db = stalling()
             await db.nodes.ItemCreateNode(name="a")
-
-            async def write() -> None:
-                async with db.transaction():
-                    await db.nodes.ItemCreateNode(name="perhaps")
-                    proxy.stall(answers_only=True)
-
-            run = asyncio.ensure_future(write())
-            await asyncio.to_thread(proxy.holds.wait, PATIENCE)
+            run = await unanswered_commit(db, proxy)
             idle = pool_of(db).idle
             run.cancel()
             with pytest.raises(asyncio.CancelledError) as caught:

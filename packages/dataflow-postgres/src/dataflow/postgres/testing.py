@@ -1,31 +1,24 @@
 """Databases for tests, on a PostgreSQL server that is found or started. It imports no driver before a test asks."""
 
 import asyncio
-import hashlib
 import secrets
 import shutil
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dataflow.testing.provision import (
-    NoDatabase,
-    Provision,
-    Server,
-    Session,
-    first_available,
-    url_from_environment,
-)
+from dataflow.testing.provision import NoDatabase
+from dataflow.testing.started import Databases, ServerProvision, Started
 from dataflow.url import DatabaseURL
 
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-    from dataflow.testing.containers import Container
-    from dataflow.testing.local_server import Launch, LocalServer, Site
+    from dataflow.testing.containers import Image
+    from dataflow.testing.local_server import Launch, Site
 
 __all__ = ["Postgres"]
 
@@ -63,7 +56,7 @@ END $$
 
 
 @dataclass(frozen=True)
-class Postgres(Provision):
+class Postgres(ServerProvision):
     """Databases on a PostgreSQL server.
 
     It is the one of ``DATAFLOW_TEST_POSTGRES_URL``; else one that is started from this machine's software, which all
@@ -75,31 +68,14 @@ class Postgres(Provision):
     """
 
     name = "postgres"
-    own: bool = False
-    settings: tuple[str, ...] = ()
+    title = "PostgreSQL"
+    always = ALWAYS
+    quick = QUICK
 
-    def start(self, session: Session) -> Server:
-        ways: list[Callable[[], _Databases]] = [
-            lambda: self._local(session),
-            lambda: self._contained(session),
-        ]
-        if not self.own and not self.settings:
-            ways.insert(0, lambda: _Databases(url_from_environment("postgres"), session.worker))
-        server = first_available("PostgreSQL", *ways)
-        server.check()  # one that was named and is not there is a mistake, and not replaced by another
-        return server
+    def databases(self, url: str, worker: str, started: Started | None = None) -> Databases:
+        return _Databases(url, worker, started, own=self.own)
 
-    def _local(self, session: Session) -> "_Databases":
-        try:
-            from dataflow.testing.local_server import LocalServer
-        except ModuleNotFoundError as error:
-            raise NoDatabase(f"(none can be started here: Python has no module {error.name})") from None
-        name = "postgres-" + hashlib.sha256(repr(self).encode()).hexdigest()[:8]
-        where = session.folder if self.own else session.shared
-        local = LocalServer.share(where, name, "postgres", self._set_up, _answers)
-        return _StartedDatabases(local, session.worker, self.own)
-
-    def _set_up(self, site: "Site") -> "Launch":
+    def set_up(self, site: "Site") -> "Launch":
         from dataflow.testing.local_server import Launch, find_program
 
         try:
@@ -120,91 +96,66 @@ class Postgres(Provision):
             site.run(*initialise)
         place = ("listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={site.port}")
         return Launch(
-            (server, "-D", data, *self._options(*place)),
-            _url(password, "127.0.0.1", site.port),
+            (server, "-D", data, *self.options(*place)),
+            self.url(password, "127.0.0.1", site.port),
             stop_signal=signal.SIGQUIT,
             shutdown_signal=signal.SIGINT,
         )
 
-    def _contained(self, session: Session) -> "_Databases":
-        from dataflow.testing.containers import Container, Image
+    def image(self, password: str) -> "Image":
+        from dataflow.testing.containers import Image
 
-        password = secrets.token_hex()
-        image = Image(IMAGE, 5432, {"POSTGRES_PASSWORD": password}, ("postgres", *self._options()))
-        container = Container.run(image, lambda host, port: _url(password, host, port), _answers)
-        return _StartedDatabases(container, session.worker, self.own)
+        return Image(IMAGE, 5432, {"POSTGRES_PASSWORD": password}, ("postgres", *self.options()))
 
-    def _options(self, *place: str) -> list[str]:
-        settings = (*ALWAYS, *(() if self.own else QUICK), *self.settings)
-        return [f"--{setting}" for setting in (*place, *settings)]
+    @staticmethod
+    def url(password: str, host: str, port: int) -> str:
+        return f"postgresql://postgres:{password}@{host}:{port}/postgres"
+
+    @staticmethod
+    def answers(url: str) -> bool:
+        import asyncpg
+
+        async def connect() -> None:
+            connection = await _connect(DatabaseURL.parse(url))
+            await connection.close()
+
+        with ThreadPoolExecutor(1) as thread:
+            try:
+                thread.submit(asyncio.run, connect()).result()
+            except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+                return False
+        return True
 
 
-class _Databases(Server):
+class _Databases(Databases):
     """Databases of a server. Those that a test has done with are emptied for the next."""
 
-    def __init__(self, url: str, worker: str) -> None:
-        self._url = DatabaseURL.parse(url)
-        self._prefix = f"dataflow_test_{secrets.token_hex(3)}_{worker}"
+    def __init__(self, url: str, worker: str, started: Started | None = None, *, own: bool = False) -> None:
+        super().__init__(url, worker, started, own=own)
         self._made = 0
         self._empty: list[str] = []
-        self._console = _Console(self._url)
+        self._console = _Console(self.place)
 
-    def check(self) -> None:
-        """:raises NoDatabase: where the server does not answer."""
-        try:
-            self._console.run("SELECT 1")
-        except Exception as error:
-            self.stop()
-            raise NoDatabase(f"{self._url} cannot be reached: {error}") from error
+    def ask(self) -> None:
+        self._console.run("SELECT 1")
+
+    def close(self, *, server_goes_on: bool) -> None:
+        for number in range(1, self._made + 1) if server_goes_on else ():
+            self._console.run(f"DROP DATABASE IF EXISTS {self.prefix}_{number} WITH (FORCE)")
+        self._console.close()
 
     @contextmanager
     def database(self) -> Iterator[str]:
         name = self._empty.pop() if self._empty else self._new()
-        yield replace(self._url, database=name).get_connection_url()
+        yield replace(self.place, database=name).get_connection_url()
         self._console.run(EMPTY, name)
         self._empty.append(name)
 
     def _new(self) -> str:
         self._made += 1
-        name = f"{self._prefix}_{self._made}"
+        name = f"{self.prefix}_{self._made}"
         self._console.run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
         return name
-
-    def stop(self) -> None:
-        for number in range(1, self._made + 1):
-            self._console.run(f"DROP DATABASE IF EXISTS {self._prefix}_{number} WITH (FORCE)")
-        self._console.close()
-
-
-class _StartedDatabases(_Databases):
-    """Databases of a server that was started for these tests."""
-
-    def __init__(self, server: "LocalServer | Container", worker: str, own: bool) -> None:
-        super().__init__(server.url, worker)
-        self._server = server
-        self._own = own
-
-    def stop(self) -> None:
-        self._console.close()
-        self._server.stop()
-
-    def kill(self) -> None:
-        self._refuse_what_others_would_notice()
-        self._server.kill()
-
-    def shut_down(self) -> None:
-        self._refuse_what_others_would_notice()
-        self._server.shut_down()
-
-    def restart(self) -> None:
-        self._refuse_what_others_would_notice()
-        self._server.restart()
-
-    def _refuse_what_others_would_notice(self) -> None:
-        if not self._own:
-            raise NoDatabase(
-                "this server serves other tests too; one that may be killed is Postgres(own=True)"
-            )
 
 
 class _Console:
@@ -270,22 +221,3 @@ async def _connect(url: DatabaseURL, database: str | None = None) -> "Connection
         database=database or url.database,
         ssl=url.options.get("sslmode"),
     )
-
-
-def _url(password: str, host: str, port: int) -> str:
-    return f"postgresql://postgres:{password}@{host}:{port}/postgres"
-
-
-def _answers(url: str) -> bool:
-    import asyncpg
-
-    async def connect() -> None:
-        connection = await _connect(DatabaseURL.parse(url))
-        await connection.close()
-
-    with ThreadPoolExecutor(1) as thread:
-        try:
-            thread.submit(asyncio.run, connect()).result()
-        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
-            return False
-    return True
