@@ -15,6 +15,7 @@ from dataflow.testing.conformance.create import CreateTests
 from dataflow.testing.conformance.delete import DeleteTests
 from dataflow.testing.conformance.durability import DurabilityTests
 from dataflow.testing.conformance.errors import ErrorTests
+from dataflow.testing.conformance.filter_bounds import FilterBoundTests
 from dataflow.testing.conformance.filters import FilterTests
 from dataflow.testing.conformance.generated_pipelines import GeneratedPipelineTests
 from dataflow.testing.conformance.generated_workflows import GeneratedWorkflowTests
@@ -47,6 +48,7 @@ class Conformance(
     DeleteTests,
     ListingTests,
     FilterTests,
+    FilterBoundTests,
     AggregationTests,
     AccumulatorTests,
     PipelineMistakeTests,
