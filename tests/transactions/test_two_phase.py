@@ -1,10 +1,11 @@
 """Units of work on several databases: all of it happens, on all of them, or nothing does."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 
-from dataflow import DataFlow, node
+from dataflow import AsyncLocalRuntime, DataFlow, node
 from dataflow.errors import Deadlock, WorkflowExecutionError
 
 from .pairs import RUNS, Pair, Run, define, pairs, run_here, sites
@@ -111,3 +112,32 @@ def test_explain_tells_how_it_ends(pair: Pair) -> None:
     assert "commit together" in told
     assert "two-phase" in told
     assert "do not commit together" not in told
+
+
+@pytest.mark.parametrize("isolation", [None, "SERIALIZABLE"])
+def test_many_at_once_add_up(pair: Pair, isolation: str | None) -> None:
+    """Each reads, computes and writes, so that at the higher level those that meet are run again."""
+
+    @node(repeatable=True, outputs=["balance"])
+    def less(balance: int) -> dict[str, int]:
+        return {"balance": balance - 1}
+
+    workflow = pair.workflow(retries=200, **({} if isolation is None else {"isolation_level": isolation}))
+    if isolation is None:
+        workflow.add_node("GiverUpdateNode", "take", {"id": 1, "updates": {"$inc": {"balance": -1}}})
+    else:
+        workflow.add_node("GiverReadNode", "read", {"id": 1})
+        workflow.add_node(less, "less")
+        workflow.add_node("GiverUpdateNode", "take", {"id": 1})
+        workflow.add_connection("read", "less", "balance")
+        workflow.add_connection("less", "balance", "take", "balance")
+    workflow.add_node("TakerUpdateNode", "give", {"id": 1, "updates": {"$inc": {"balance": 1}}})
+    built = workflow.build()
+
+    async def main() -> None:
+        runtime = AsyncLocalRuntime()
+        await asyncio.gather(*(runtime.execute(built) for _ in range(8)))
+
+    asyncio.run(main())
+    assert pair.balances() == (92, 8)
+    assert (pair.in_doubt(), pair.decisions()) == ([], [])

@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dataflow import AsyncLocalRuntime, DataFlow, LocalRuntime
+from dataflow import AsyncLocalRuntime, DataFlow, LocalRuntime, WorkflowBuilder
 from dataflow.errors import WorkflowBuildError, WorkflowError, WorkflowExecutionError
 from dataflow.postgres.testing import Postgres
 from dataflow.testing.suite import server_of
+from dataflow.workflow.graph import Workflow
 
-from .pairs import Pair, define, pairs, run_here, sites
+from .pairs import MANAGER, Pair, define, pairs, run_here, sites
 from .test_two_phase_ends import with_balances
 
 OFF = Postgres(settings=("max_prepared_transactions=0",))
@@ -118,6 +120,61 @@ def test_what_functions_call_belongs_to_it(request: pytest.FixtureRequest, kinds
             assert pair.balances() == balances
         assert has_decided(pair.one)
         assert pair.in_doubt() == []
+
+
+@pytest.mark.postgres
+def test_a_plain_function_may_bring_another_database(request: pytest.FixtureRequest) -> None:
+    with sites(("sqlite", "postgres"), request) as urls, one_and_two(*urls) as pair:
+
+        def give() -> None:
+            pair.two.run_sync(pair.two.nodes.TakerUpdateNode(id=1, updates={"$inc": {"balance": 10}}))
+
+        def workflow(*nodes: Any) -> Workflow:
+            builder = WorkflowBuilder()
+            builder.add_node(MANAGER, "together")
+            builder.add_node("GiverReadNode", "one", {"id": 1})
+            for node in nodes:
+                builder.add_node(node)
+            builder.add_node("GiverUpdateNode", "take", {"id": 1, "updates": {"$inc": {"balance": -10}}})
+            return builder.build()
+
+        with pytest.raises(WorkflowExecutionError, match="which was not known before"):
+            run_here(workflow(give))
+        assert pair.balances() == (100, 0)
+        run_here(pair.transfer())  # from here on home knows itself
+        run_here(workflow(give))
+        assert pair.balances() == (80, 20)
+        with pytest.raises(WorkflowExecutionError):
+            run_here(workflow(give, fail))
+        assert pair.balances() == (80, 20)
+        assert (pair.in_doubt(), pair.decisions()) == ([], [])
+
+
+def fail() -> None:
+    raise ValueError("on purpose")
+
+
+@pytest.mark.postgres
+def test_a_server_without_room_for_another_one_is_told(request: pytest.FixtureRequest) -> None:
+    little = server_of(Postgres(settings=("max_prepared_transactions=1",)), request)
+    with sites(("postgres",), request) as (two,), little.database() as one, one_and_two(one, two) as pair:
+        asyncio.run(say(pair.one, "BEGIN", "PREPARE TRANSACTION 'theirs'"))
+        try:
+            with pytest.raises(WorkflowExecutionError, match="raise its max_prepared_transactions"):
+                run_here(pair.transfer(retries=0))
+        finally:
+            asyncio.run(say(pair.one, "ROLLBACK PREPARED 'theirs'"))
+        run_here(pair.transfer())
+        assert pair.balances() == (90, 10)
+
+
+async def say(db: DataFlow, *statements: str) -> None:
+    """Run statements on a connection of their own."""
+    connection = db.databases()["primary"].dialect.connection()
+    await connection.open()
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
 
 
 @pytest.mark.postgres

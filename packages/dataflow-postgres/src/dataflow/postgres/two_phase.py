@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from dataflow.abc import Connection, InDoubt
-from dataflow.errors import QueryError
+from dataflow.errors import DatabaseBusy, QueryError, StorageFull
 from dataflow.postgres.transactions import begin_on
 from dataflow.terms import Terms
 
@@ -41,7 +41,13 @@ class PostgresTwoPhase:
         cast("PostgresConnection", connection).avoid_tables()
 
     async def prepare(self, connection: Connection, gid: str) -> None:
-        await connection.execute(f"PREPARE TRANSACTION {_text(gid)}")
+        try:
+            await connection.execute(f"PREPARE TRANSACTION {_text(gid)}")
+        except StorageFull as error:
+            # It has room in its memory for so many, and calls it that.
+            raise DatabaseBusy(
+                "as many transactions are prepared as the server has room for; raise its max_prepared_transactions"
+            ) from error
 
     async def commit_unprepared(self, connection: Connection, gid: str) -> None:
         await connection.execute("COMMIT")

@@ -1,6 +1,5 @@
 """One unit of work on several databases: prepared everywhere but at home, decided by the commit at home, then told."""
 
-import asyncio
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -123,6 +122,8 @@ class Coordinator:
 
     async def _to_its_end(self, transaction: "Transaction", work: Coroutine[Any, Any, None]) -> None:
         """Let no cancellation cut off what must come to an end; it is heeded where nothing is decided yet."""
+        import asyncio
+
         task = asyncio.ensure_future(work)
         cancellation: asyncio.CancelledError | None = None
         while not task.done():
