@@ -37,6 +37,9 @@ ALWAYS = (
 LINGUISTIC = ("--locale-provider=icu", "--icu-locale=en-US")
 QUICK = ("synchronous_commit=off", "wal_level=minimal", "max_wal_senders=0", "autovacuum=off")
 # To drop and make a database again takes 50 ms; to empty one takes 2.
+PREPARED = """
+SELECT 'ROLLBACK PREPARED ' || quote_literal(gid) FROM pg_prepared_xacts WHERE database = current_database()
+"""
 EMPTY = """
 DO $$
 DECLARE it record;
@@ -148,6 +151,9 @@ class _Databases(Databases):
     def database(self) -> Iterator[str]:
         name = self._empty.pop() if self._empty else self._new()
         yield replace(self.place, database=name).get_connection_url()
+        # What a test has prepared and not ended would hold its locks for ever.
+        for statement in self._console.run(PREPARED, name):
+            self._console.run(statement, name)
         self._console.run(EMPTY, name)
         self._empty.append(name)
 
@@ -170,19 +176,19 @@ class _Console:
         self._loop = asyncio.new_event_loop()
         self._connections: dict[str | None, Connection[Any]] = {}
 
-    def run(self, sql: str, database: str | None = None) -> None:
-        """Run a statement, in another database than that of the URL if need be."""
-        self._await(self._run(sql, database))
+    def run(self, sql: str, database: str | None = None) -> list[Any]:
+        """Run a statement, in another database than that of the URL if need be; the first column that it brings."""
+        return self._await(self._run(sql, database))
 
     def close(self) -> None:
         self._await(self._close())
         self._loop.close()
 
-    def _await(self, work: Coroutine[Any, Any, None]) -> None:
+    def _await(self, work: Coroutine[Any, Any, T]) -> T:
         with ThreadPoolExecutor(1, "dataflow-postgres-testing") as thread:
-            thread.submit(self._loop.run_until_complete, work).result()
+            return thread.submit(self._loop.run_until_complete, work).result()
 
-    async def _run(self, sql: str, database: str | None) -> None:
+    async def _run(self, sql: str, database: str | None) -> list[Any]:
         import asyncpg
 
         disconnected = (
@@ -194,13 +200,13 @@ class _Console:
         kept = self._connections.pop(database, None)
         if kept is not None:
             try:
-                await kept.execute(sql)
+                rows = await kept.fetch(sql)
                 self._connections[database] = kept
-                return
+                return [row[0] for row in rows]
             except disconnected:  # as after a test that killed the server
                 kept.terminate()
         new = self._connections[database] = await _connect(self._url, database)
-        await new.execute(sql)
+        return [row[0] for row in await new.fetch(sql)]
 
     async def _close(self) -> None:
         for connection in self._connections.values():
