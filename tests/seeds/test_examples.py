@@ -452,6 +452,60 @@ def test_048_an_order_belongs_to_a_tenant(seed: Seed) -> None:
     assert has(seed.execute(workflow)["create"], {"tenant_id": "tenant_abc", "total": 250.0})
 
 
+class Payment:
+    order_id: int
+    amount: float
+    status: str = "charged"
+
+
+class Order:
+    status: str = "pending"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_049_payment_order_and_inventory_are_a_saga(seed: Seed, fails: bool) -> None:
+    db = seed.database(Payment, Order, Inventory)
+    seed.insert(db, "Order", {"status": "pending"})
+    seed.insert(db, "Inventory", {"product_id": 7, "stock": 5})
+    undone = []
+
+    @db.node(name="PaymentRollbackNode")
+    def roll_back(id: int) -> None:
+        db.run_sync(db.nodes.PaymentUpdateNode(id=id, status="refunded"))
+        undone.append("payment")
+
+    @db.node(name="OrderRevertNode")
+    def revert(id: int) -> None:
+        db.run_sync(db.nodes.OrderUpdateNode(id=id, updates={"status": "pending"}))
+        undone.append("order")
+
+    @db.node(name="InventoryRestoreNode")
+    def restore(id: int) -> None:
+        undone.append("inventory")
+
+    workflow = WorkflowBuilder(db)
+    seed.run(workflow=workflow)
+    seed.say("functions as types of nodes", "what the steps are given, by the parameters of the run")
+    given = {
+        "PaymentCreateNode.order_id": 1,
+        "PaymentCreateNode.amount": 12.5,
+        "OrderUpdateNode.id": 1,
+        "OrderUpdateNode.updates": {"status": "paid"},
+        "InventoryUpdateNode.product_id": 8 if fails else 7,
+        "InventoryUpdateNode.updates": {"$inc": {"stock": -1}},
+    }
+    if fails:
+        with pytest.raises(WorkflowExecutionError, match="InventoryUpdateNode found no row"):
+            LocalRuntime().execute(workflow.build(), {"payment_flow": given})
+    else:
+        results, _ = LocalRuntime().execute(workflow.build(), {"payment_flow": given})
+        assert results["payment_flow"]["pattern"] == "saga"
+    assert undone == (["order", "payment"] if fails else [])
+    assert [row["status"] for row in rows(db, "Payment")] == ["refunded" if fails else "charged"]
+    assert [row["status"] for row in rows(db, "Order")] == ["pending" if fails else "paid"]
+    assert [row["stock"] for row in rows(db, "Inventory")] == [5 if fails else 4]
+
+
 def test_050_an_order_gets_its_items_and_its_total(seed: Seed) -> None:
     names = seed.run()
     db, results = names["db"], names["results"]

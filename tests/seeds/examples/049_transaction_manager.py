@@ -1,7 +1,7 @@
 # /// seed
 # document = "Zero-Config Database Framework"
 # section = "Transaction Management"
-# needs = ["sagas: no package yet"]
+# supplied = ["functions as types of nodes", "model Inventory", "model Order", "model Payment", "rows of Inventory", "rows of Order", "what the steps are given, by the parameters of the run", "workflow"]
 # ///
 # Distributed transactions
 workflow.add_node("TransactionManagerNode", "payment_flow", {

@@ -1,0 +1,88 @@
+"""Where a saga may run, and where its ledger is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
+from dataflow.errors import ValidationError, WorkflowBuildError, WorkflowExecutionError
+from dataflow.postgres.testing import Postgres
+from dataflow.testing.suite import server_of
+
+from .conftest import define_models, rows, saga_of
+
+PAGE = Path(__file__).parents[2] / "docs/transactions.md"
+ORDER = {"node": "OrderCreateNode", "compensation": "OrderDeleteNode", "parameters": {"item": "a book"}}
+
+
+def test_it_is_refused_in_a_function_of_another_run(file_db: DataFlow) -> None:
+    workflow = WorkflowBuilder(file_db)
+    workflow.add_node("AccountCreateNode", "first", {"owner": "Ann"})
+    workflow.add_node(lambda: LocalRuntime().execute(saga_of(file_db, ORDER)), "inner")
+    with pytest.raises(WorkflowExecutionError, match="cannot run within a scope") as caught:
+        LocalRuntime().execute(workflow.build())
+    assert caught.value.node == "inner"
+    assert rows(file_db, "Order") == rows(file_db, "Account") == []
+
+
+def test_it_is_refused_in_a_scope(file_db: DataFlow) -> None:
+    workflow = WorkflowBuilder(file_db)
+    workflow.add_node("TransactionContextNode", "scope")
+    workflow.add_node("TransactionManagerNode", "saga", {"pattern": "saga", "steps": [ORDER]})
+    workflow.add_connection("scope", "saga")
+    workflow.add_node("AccountCreateNode", "other", {"owner": "Ann"})
+    workflow.add_connection("scope", "other")
+    workflow.add_node("AccountCreateNode", "before", {"owner": "Bob"})
+    with pytest.raises(WorkflowBuildError, match="it is in a scope"):
+        workflow.build()
+
+
+def test_it_is_refused_where_nothing_may_be_written(file_db: DataFlow) -> None:
+    workflow = WorkflowBuilder(file_db)
+    workflow.add_node("TransactionContextNode", "terms", {"read_only": True})
+    workflow.add_node("TransactionManagerNode", "saga", {"pattern": "saga", "steps": [ORDER]})
+    with pytest.raises(ValidationError, match="read_only"):
+        LocalRuntime().execute(workflow.build())
+    assert rows(file_db, "Order") == []
+
+
+@pytest.mark.parametrize("transaction", ["node", "none"])
+def test_it_runs_where_each_node_is_a_transaction(file_db: DataFlow, transaction: str) -> None:
+    runtime = LocalRuntime(transaction=transaction)  # type: ignore[arg-type]
+    results, _ = runtime.execute(saga_of(file_db, ORDER))
+    assert results["saga"]["state"] == "done"
+
+
+@pytest.mark.parametrize("mode", ["auto_migrate", "existing_schema_mode"])
+def test_tables_that_must_not_be_made_are_asked_for(tmp_path: Path, mode: str) -> None:
+    url = f"sqlite:///{tmp_path}/shop.db"
+    with DataFlow(url) as db:
+        define_models(db)
+        assert rows(db, "Order") == []
+    with DataFlow(url, **{mode: mode == "existing_schema_mode"}) as db:
+
+        @db.model
+        class Order:
+            id: int
+            item: str
+
+        with pytest.raises(WorkflowExecutionError, match='make it: CREATE TABLE "dataflow_sagas"'):
+            LocalRuntime().execute(saga_of(db, ORDER))
+        assert rows(db, "Order") == []
+
+
+@pytest.mark.postgres
+def test_the_statements_of_the_page_make_the_tables(request: pytest.FixtureRequest) -> None:
+    (statements,) = re.findall(
+        r"```sql\n(CREATE TABLE \"dataflow_sagas\".*?)```", PAGE.read_text(), re.DOTALL
+    )
+    with server_of(Postgres(), request).database() as url, DataFlow(url) as db:
+        define_models(db)
+        assert rows(db, "Order") == []
+        for statement in filter(None, map(str.strip, statements.split(";"))):
+            db.run_sync(db.nodes.SQLNode(sql=statement))
+        with DataFlow(url, auto_migrate=False) as strict:
+            define_models(strict)
+            results, _ = LocalRuntime().execute(saga_of(strict, ORDER))
+        assert results["saga"]["state"] == "done"
