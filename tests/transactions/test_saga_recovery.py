@@ -14,16 +14,17 @@ from typing import Any, cast
 import pytest
 
 from dataflow import AsyncLocalRuntime, DataFlow, LocalRuntime, utcnow
+from dataflow.errors import WorkflowExecutionError
 from dataflow.nodes.bulk_update import BulkUpdateNode
 from dataflow.runtime.calls import NodeCall
 from dataflow.testing.waiting import wait_until
-from dataflow.transactions import Recovered, recover
+from dataflow.transactions import Recovered, SagaFailed, recover
 from dataflow.transactions.crash import POINTS
 from dataflow.transactions.entries import Entries
 from dataflow.transactions.headers import Headers
 from dataflow.transactions.ledger import SAGAS, ledger_model
 
-from .conftest import rows, saga_of
+from .conftest import define_models, rows, saga_of
 from .pairs import pairs, sites
 from .program import define, transfer
 
@@ -166,6 +167,39 @@ def test_several_processes_that_recover_do_each_thing_once(bank: Bank) -> None:
     assert bank.states == ["compensated"]
 
 
+def test_a_step_that_is_slow_finds_that_it_must_not_be_done_any_more(db: DataFlow) -> None:
+    order = {"node": "OrderCreateNode", "compensation": "OrderDeleteNode", "parameters": {"item": "a book"}}
+    home = db.databases()["primary"]
+
+    async def main() -> None:
+        reached, go = asyncio.Event(), asyncio.Event()
+
+        @db.node
+        async def open_account() -> None:
+            reached.set()
+            await go.wait()
+            await db.nodes.AccountCreateNode(owner="Ann")
+
+        workflow = saga_of(db, order, {"node": "open_account", "compensation": None}, timeout=3600)
+        running = asyncio.ensure_future(AsyncLocalRuntime().execute(workflow))
+        await reached.wait()
+        over = {"filter": {"name": "saga"}, "update": {"deadline": utcnow() - timedelta(seconds=1)}}
+        await NodeCall(BulkUpdateNode(home, ledger_model(home, SAGAS)), over)
+        assert [one.state for one in await recover(db)] == ["compensated"]
+        go.set()
+        with pytest.raises(WorkflowExecutionError) as caught:
+            await running
+        error = caught.value.cause
+        assert isinstance(error, SagaFailed)
+        assert error.state == "compensated"
+        await db.close()
+
+    with DataFlow(str(db.config.database.get_connection_url())) as after:
+        asyncio.run(main())
+        define_models(after)
+        assert rows(after, "Account") == rows(after, "Order") == []
+
+
 def test_a_cancelled_saga_is_undone_by_recovery(file_db: DataFlow) -> None:
     db = file_db
     order = {"node": "OrderCreateNode", "compensation": "OrderDeleteNode", "parameters": {"item": "a book"}}
@@ -271,5 +305,5 @@ def test_sagas_are_forgotten_long_after_their_end(small_bank: Bank) -> None:
     async def entries(saga: str) -> int:
         return len(await Entries(home).of(saga))
 
-    assert (asyncio.run(entries(kept)), asyncio.run(entries(old))) == (3, 0)
+    assert (asyncio.run(entries(kept)), asyncio.run(entries(old))) == (4, 0)
     assert bank.states == ["done"]

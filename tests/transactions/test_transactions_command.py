@@ -79,7 +79,7 @@ def test_what_needs_attention_is_listed_tried_again_and_recovered(
     status, out = told(capsys, "list", shop)
     assert status == 1
     assert "needs_attention" in out
-    assert "the compensation of step 'charge' failed: ValueError" in out
+    assert "step 'charge' could not be undone: ValueError" in out
     assert "closed" not in out
     saga = out.split()[0]
     assert told(capsys, "recover", shop) == (0, "there is nothing to recover\n")

@@ -1,6 +1,7 @@
 """What was done and undone, as the ledger of a database tells it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from dataflow.errors import DataFlowError, UniqueViolation
@@ -13,7 +14,7 @@ from dataflow.runtime.calls import NodeCall
 from dataflow.statements import InsertMany
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.documents import read_document
-from dataflow.transactions.ledger import DO, STEPS, ledger_model
+from dataflow.transactions.ledger import DO, STEPS, TRY, ledger_model
 
 __all__ = ["DoneAlready", "Entries", "EntryNode"]
 
@@ -81,6 +82,11 @@ class Entries:
             (row["step"], row["direction"]): None if row["output"] is None else read_document(row["output"])
             for row in found["records"]
         }
+
+    async def announce(self, saga: str, step: str) -> None:
+        """Note that a step is about to begin of which nothing else here would tell."""
+        with suppress(DoneAlready):
+            await NodeCall(self._entry, {"saga": saga, "step": step, "direction": TRY, "output": None})
 
     async def forbid(self, saga: str, step: str) -> None:
         """See to it that nobody does a step any more, if nobody has."""

@@ -16,11 +16,14 @@ from dataflow.model.schema import Model
 from dataflow.statements import CreateIndex, CreateTable
 from dataflow.transactions.decisions import on_a_connection
 
-__all__ = ["DO", "LONGEST_ID", "SAGAS", "STEPS", "UNDO", "ensure_tables", "has_table", "ledger_model"]
+__all__ = ["DO", "LONGEST_ID", "SAGAS", "STEPS", "TRY", "UNDO", "ensure_tables", "has_table", "ledger_model"]
 
 DO: Final = "do"
 UNDO: Final = "undo"
 """The directions of a step."""
+
+TRY: Final = "try"
+"""Stands in the place of a direction where a step outside of any transaction is about to begin."""
 
 LONGEST_ID: Final = 190
 
@@ -44,7 +47,7 @@ class DataflowSaga:
 
 
 class DataflowSagaStep:
-    """A step that was done or undone, with its output; without one it must never be done."""
+    """A step that was done or undone, with its output; without one it was not and must never be done."""
 
     saga: str = Field(primary_key=True, max_length=40)
     step: str = Field(primary_key=True, max_length=LONGEST_ID)

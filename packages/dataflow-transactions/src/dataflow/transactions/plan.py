@@ -23,6 +23,11 @@ class Stage(NamedTuple):
     do: Task
     undo: Task | None
 
+    @property
+    def is_vague(self) -> bool:
+        """Whether nobody can tell after a crash if it was done, though it would have to be undone."""
+        return self.do.node.outside and self.undo is not None
+
     def values(self, outputs: Outputs, given: Mapping[str, object], key: str) -> dict[str, object]:
         """What the step is given.
 

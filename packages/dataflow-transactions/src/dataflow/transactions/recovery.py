@@ -103,11 +103,10 @@ async def _finish(db: DataFlow, home: Database, row: Mapping[str, Any]) -> str:
     """Finish a saga, or undo it; the state in which it is then."""
     plan = find_plan(db, home, Definition.read(row["definition"]), read_document(row["places"]))
     deadline = row["deadline"]
-    saga = Saga(
-        row["id"], plan, read_document(row["inputs"]), None if deadline is None else deadline.timestamp()
-    )
+    given = read_document(row["inputs"])
     if row["state"] == COMPENSATING:
-        return await Compensation(row["id"], plan).run()
+        return await Compensation(row["id"], plan, given).run()
+    saga = Saga(row["id"], plan, given, None if deadline is None else deadline.timestamp())
     if _is_over(row):
         return await saga.back("its time was over")
     await saga.look()

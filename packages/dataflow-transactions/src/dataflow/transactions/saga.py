@@ -15,6 +15,7 @@ from dataflow.transactions.headers import COMPENSATING, DONE, NOBODY, RUNNING, H
 from dataflow.transactions.ledger import DO
 from dataflow.transactions.pauses import Attempts
 from dataflow.transactions.plan import Plan, Stage
+from dataflow.transactions.tasks import NotDone
 
 __all__ = ["Saga"]
 
@@ -66,8 +67,9 @@ class Saga:
                 if step not in self._outputs:
                     self._outputs[step] = await self._done(stage)
             await self._finish()
-        except Exception as error:
-            state = await self._back(step, error)
+        except Exception as caught:
+            error = caught.cause if isinstance(caught, NotDone) else caught
+            state = await self._back(step, caught)
             if state != DONE:
                 raise SagaFailed(self.id, step, error, state) from error
             await self.look()
@@ -92,7 +94,7 @@ class Saga:
             if state != COMPENSATING:
                 return state
         crash_point("saga.failure.after_state")
-        return await Compensation(self.id, self._plan).run()
+        return await Compensation(self.id, self._plan, self._given).run()
 
     # ------------------------------------------------------------------ forward
 
@@ -100,9 +102,12 @@ class Saga:
         """The output of a step that is done now, or was before."""
         values = stage.values(self._outputs, self._given.get(stage.id, {}), f"{self.id}:{stage.id}")
         attempts = Attempts(ATTEMPTS)
+        seconds = self._seconds_left()
+        if stage.is_vague:
+            await Entries(stage.do.database).announce(self.id, stage.id)
         while True:
             try:
-                return await stage.do.perform(self.id, values, self._seconds_left())
+                return await stage.do.perform(self.id, values, seconds)
             except DoneAlready:
                 return await self._recorded(stage)
             except ConnectionLost:
@@ -136,10 +141,16 @@ class Saga:
             raise Stopped("another process has begun to undo this saga")
         crash_point("saga.done.after_state")
 
+    def _stage(self, step: str) -> Stage:
+        return next(stage for stage in self._plan.stages if stage.id == step)
+
     # ------------------------------------------------------------------ back
 
     async def _back(self, step: str, error: Exception) -> str:
         try:
+            if isinstance(error, NotDone):
+                await Entries(self._stage(step).do.database).forbid(self.id, step)
+                error = error.cause
             return await self.back(f"step {step!r} failed: {type(error).__name__}")
         except Exception as trouble:
             error.add_note(f"It could not be undone, either: {type(trouble).__name__}: {trouble}.")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dataflow.errors import WorkflowExecutionError
+from dataflow.errors import DataFlowError, WorkflowExecutionError
 from dataflow.execution.database import Database
 from dataflow.nodes.contract import Node, Output, Place
 from dataflow.nodes.transaction_context import TransactionContextNode
@@ -18,10 +18,21 @@ from dataflow.transactions.ledger import DO
 from dataflow.workflow.builder import WorkflowBuilder
 from dataflow.workflow.graph import Workflow
 
-__all__ = ["Task", "make_task"]
+__all__ = ["NotDone", "Task", "make_task"]
 
 WORK, ENTRY, TERMS = "work", "entry", "terms"
 """The ids of the nodes of such a workflow."""
+
+
+class NotDone(DataFlowError):
+    """A function outside of any transaction has failed by itself, and so has done nothing.
+
+    :param cause: its error.
+    """
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class WorkNode:
@@ -53,7 +64,13 @@ class WorkNode:
 
     async def run(self, scope: Place, prepared: Any) -> Output:
         crash_point("saga.step.before_work" if self._is_forward else "saga.compensation.before_work")
-        return {"document": write_document(await self._node.run(scope, prepared))}
+        try:
+            output = await self._node.run(scope, prepared)
+        except Exception as error:
+            if self.outside and self._is_forward:
+                raise NotDone(error) from error
+            raise
+        return {"document": write_document(output)}
 
 
 class TaskEntryNode(EntryNode):
@@ -91,6 +108,7 @@ class Task(NamedTuple):
         :param seconds: how long it may take.
         :returns: its output, as it was entered.
         :raises DoneAlready: where the ledger has an entry of it; then nothing has happened.
+        :raises NotDone: where it is a step outside of any transaction, and failed by itself.
         """
         given: dict[str, Mapping[str, object]] = {
             WORK: values,
