@@ -120,8 +120,9 @@ def test_each_step_is_done_once_wherever_the_process_died(small_bank: Bank, poin
     small_bank.recover_to_the_end()
     assert small_bank.balances == (70, 130)
     assert small_bank.states == ["done"]
-    # What is outside of any database may be done again, with the same key.
-    assert len(small_bank.letters) == 1
+    # What is outside of any database is done again where it was not entered, with the same key.
+    is_again = number == 2 and point.endswith("_ledger")
+    assert list(small_bank.letters.values()) == [2 if is_again else 1]
 
 
 @pytest.mark.parametrize("point", BACK)
