@@ -452,18 +452,16 @@ def test_048_an_order_belongs_to_a_tenant(seed: Seed) -> None:
     assert has(seed.execute(workflow)["create"], {"tenant_id": "tenant_abc", "total": 250.0})
 
 
-class Payment:
-    order_id: int
-    amount: float
-    status: str = "charged"
-
-
-class Order:
-    status: str = "pending"
-
-
 @pytest.mark.parametrize("fails", [False, True])
 def test_049_payment_order_and_inventory_are_a_saga(seed: Seed, fails: bool) -> None:
+    class Payment:
+        order_id: int
+        amount: float
+        status: str = "charged"
+
+    class Order:
+        status: str = "pending"
+
     db = seed.database(Payment, Order, Inventory)
     seed.insert(db, "Order", {"status": "pending"})
     seed.insert(db, "Inventory", {"product_id": 7, "stock": 5})

@@ -51,7 +51,7 @@ def test_one_that_was_interrupted_is_done_again_by_the_same_key_to_be_undone(
             await asyncio.Event().wait()
         return {"receipt": "7"}
 
-    error = failure(saga_of(file_db, CHARGE, timeout=0.2))
+    error = failure(saga_of(file_db, CHARGE, timeout=2))
     key = f"{error.saga}:charge"
     assert error.state == "compensated"
     assert calls == [key, key, "refund 7"]
@@ -65,7 +65,7 @@ def test_one_that_fails_the_second_time_was_not_done(file_db: DataFlow, calls: l
             await asyncio.Event().wait()
         raise ValueError("this order is not known")
 
-    error = failure(saga_of(file_db, CHARGE, timeout=0.2))
+    error = failure(saga_of(file_db, CHARGE, timeout=2))
     assert error.state == "compensated"
     assert "refund" not in str(calls)
 

@@ -137,8 +137,8 @@ class ManagedNode:
         return sum(reason is not None for reason in reasons) <= 1
 
     async def _run_saga(self, prepared: Prepared) -> Output:
-        id, deadline = new_id(), None if prepared.timeout is None else time() + prepared.timeout
         await ensure_tables(self._plan.home, self._plan.databases)
+        id, deadline = new_id(), None if prepared.timeout is None else time() + prepared.timeout
         with holding(id):
             crash_point("saga.begin.before_header")
             await Headers(self._plan.home).create(
