@@ -10,6 +10,7 @@ from dataflow.filters.pipelines import read_pipeline
 from dataflow.model.features import deletion_field
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Output, Place
+from dataflow.nodes.inclusion import Inclusion, including
 from dataflow.nodes.rows import ModelNode
 from dataflow.statements import EVERYTHING, Aggregate, Order, Select, Where, equals
 from dataflow.types import GREATEST_INTEGER, Kind
@@ -17,7 +18,17 @@ from dataflow.types import GREATEST_INTEGER, Kind
 __all__ = ["ListNode"]
 
 CONTROLS = frozenset(
-    {"filter", "order_by", "limit", "offset", "fields", "aggregate", "count_only", "include_deleted"}
+    {
+        "filter",
+        "order_by",
+        "limit",
+        "offset",
+        "fields",
+        "include",
+        "aggregate",
+        "count_only",
+        "include_deleted",
+    }
 )
 IN_THE_PIPELINE = {
     "order_by": "$sort",
@@ -29,7 +40,7 @@ IN_THE_PIPELINE = {
 
 
 class ListNode(ModelNode):
-    """Finds the rows that match a filter, or what a pipeline makes of them.
+    """Finds the rows that match a filter, with what they refer to, or what a pipeline makes of them.
 
     A parameter named like a field filters by it too.
     """
@@ -54,7 +65,7 @@ class ListNode(ModelNode):
     def missing(self, names: Collection[str]) -> str | None:
         return None
 
-    def prepare(self, parameters: Mapping[str, Any]) -> Select | Aggregate:
+    def prepare(self, parameters: Mapping[str, Any]) -> Select | Aggregate | Inclusion:
         where = EVERYTHING
         for name, value in parameters.items():
             if name not in CONTROLS:
@@ -64,18 +75,27 @@ class ListNode(ModelNode):
         with_deleted = self._with_deleted(parameters)
         if parameters.get("aggregate") is not None:
             return self._aggregate(where, parameters, with_deleted)
+        included = parameters.get("include")
         if self._flag(parameters, "count_only"):
+            if included is not None:
+                raise InvalidValue(
+                    f"{self.name}: count_only brings no rows that could include any; leave one out"
+                )
             return Select(self.model, where, counting=True, with_deleted=with_deleted)
         limit, offset = self._number(parameters, "limit"), self._number(parameters, "offset")
         order = self._order(parameters.get("order_by"), cut=limit is not None or offset is not None)
         fields = self._fields(parameters.get("fields"))
-        return Select(self.model, where, order, limit, offset, fields, with_deleted=with_deleted)
+        select = Select(self.model, where, order, limit, offset, fields, with_deleted=with_deleted)
+        return select if included is None else self._including(select, included)
 
-    def alone(self, prepared: Select | Aggregate) -> bool:
-        return True
+    def alone(self, prepared: Select | Aggregate | Inclusion) -> bool:
+        return not isinstance(prepared, Inclusion)
 
-    async def run(self, scope: Place, prepared: Select | Aggregate) -> Output:
+    async def run(self, scope: Place, prepared: Select | Aggregate | Inclusion) -> Output:
         database = self.database
+        if isinstance(prepared, Inclusion):
+            records = await prepared.read(scope, database)
+            return {"records": records, "count": len(records), "result": records}
         connection = await scope.connection(database)
         records = await database.executor.records(connection, prepared)
         if isinstance(prepared, Select) and prepared.counting:
@@ -90,8 +110,14 @@ class ListNode(ModelNode):
                 raise InvalidValue(
                     f"{self.name}: {name} cannot stand beside aggregate; write {stage} in the pipeline"
                 )
+        if parameters.get("include") is not None:
+            raise InvalidValue(f"{self.name}: what aggregate makes are no rows, which include could add to")
         pipeline = read_pipeline(self.model, parameters["aggregate"], f"{self.name} aggregate")
         return Aggregate(self.model, where, pipeline, with_deleted)
+
+    def _including(self, select: Select, include: object) -> Select | Inclusion:
+        names = self._names(include, "include", "['customer', 'order_items']")
+        return including(select, names, self.database.models, f"{self.name} include") if names else select
 
     def _equal(self, name: str, value: object) -> Where:
         field = self.model.fields.get(name)

@@ -37,6 +37,10 @@ class Stream:
     def __init__(self, node: Node, parameters: Mapping[str, object]) -> None:
         if not isinstance(node, ListNode):
             raise ValidationError(f"{node.name} cannot be streamed; a List node can")
+        if parameters.get("include"):
+            raise ValidationError(
+                f"{node.name}: a stream does not include other rows; leave include out, or read page by page"
+            )
         statement: Any = node.prepare(parameters)
         if type(statement) is not Select or statement.counting:
             raise ValidationError(

@@ -19,6 +19,7 @@ from dataflow.testing.conformance.filter_bounds import FilterBoundTests
 from dataflow.testing.conformance.filters import FilterTests
 from dataflow.testing.conformance.generated_pipelines import GeneratedPipelineTests
 from dataflow.testing.conformance.generated_workflows import GeneratedWorkflowTests
+from dataflow.testing.conformance.inclusion import InclusionTests
 from dataflow.testing.conformance.isolation import IsolationTests
 from dataflow.testing.conformance.listing import ListingTests
 from dataflow.testing.conformance.pipeline_mistakes import PipelineMistakeTests
@@ -47,6 +48,7 @@ class Conformance(
     UpdateOperatorTests,
     DeleteTests,
     ListingTests,
+    InclusionTests,
     FilterTests,
     FilterBoundTests,
     AggregationTests,

@@ -1,0 +1,122 @@
+"""Rows with those that they refer to, or that refer to them: one more statement for each relation."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dataflow.errors import InvalidValue, QueryError, UnknownName, ValidationError
+from dataflow.execution.database import Database
+from dataflow.execution.executor import Records
+from dataflow.model.relations import Relation, relations
+from dataflow.model.schema import Model
+from dataflow.nodes.contract import Place
+from dataflow.statements import Order, Select, compare
+
+__all__ = ["Inclusion", "including"]
+
+
+class Inclusion(NamedTuple):
+    """A list of rows, and what is put into each of them.
+
+    :param relations: what to put into them, by name.
+    :param unasked: the fields that are read for this only, and then left out.
+    """
+
+    select: Select
+    relations: Sequence[Relation]
+    unasked: Sequence[str]
+
+    @property
+    def statements(self) -> Iterator[Select]:
+        """All of them, without the values that only the rows tell."""
+        yield self.select
+        yield from (_related(relation, []) for relation in self.relations)
+
+    async def read(self, scope: Place, database: Database) -> Records:
+        """The rows with all that belongs to them."""
+        connection = await scope.connection(database)
+        executor = database.executor
+        records = await executor.records(connection, self.select)
+        for relation in self.relations:
+            name = relation.field.name
+            values = dict.fromkeys(record[name] for record in records if record[name] is not None)
+            found = await executor.records(connection, _related(relation, list(values))) if values else []
+            _check_sameness(relation, values, found)
+            _put(relation, records, found)
+        for name in self.unasked:
+            for record in records:
+                del record[name]
+        return records
+
+
+def including(select: Select, names: Sequence[str], models: Mapping[str, Model], where: str) -> Inclusion:
+    """A list of rows with the relations of these names.
+
+    :param models: those of the database, by name.
+    :param where: the parameter, for messages.
+    :raises UnknownName: for what is no relation of the model.
+    :raises InvalidValue: for a name that several relations could have, or a relation that is given under two names.
+    """
+    known = relations(select.model, models)
+    chosen = []
+    for name in dict.fromkeys(names):
+        if name not in known:
+            raise _unknown(name, known, where)
+        chosen.append(known[name])
+    for earlier, later in _same(chosen):
+        raise InvalidValue(f"{where}: {earlier} and {later} are the same; keep one")
+    if select.fields is None:
+        return Inclusion(select, chosen, ())
+    needed = dict.fromkeys(relation.field.name for relation in chosen)
+    unasked = [name for name in needed if name not in select.fields]
+    return Inclusion(select._replace(fields=(*select.fields, *unasked)), chosen, unasked)
+
+
+def _unknown(name: str, known: Mapping[str, Relation], where: str) -> ValidationError:
+    """The error for what is no relation; of a table that refers by several fields, with the names for each."""
+    longer = sorted(other for other in known if other.startswith((f"{name}_by_", f"{name}_id_")))
+    if not longer:
+        return UnknownName("relation", name, where, known)
+    return InvalidValue(f"{where}: {name!r} can mean several things; write {' or '.join(map(repr, longer))}")
+
+
+def _same(chosen: Iterable[Relation]) -> Iterator[tuple[str, str]]:
+    seen: dict[tuple[object, ...], str] = {}
+    for relation in chosen:
+        name = seen.setdefault(relation[1:], relation.name)
+        if name != relation.name:
+            yield name, relation.name
+
+
+def _related(relation: Relation, values: list[Any]) -> Select:
+    """All rows at the other end; of several that belong to one, those with the smaller key first."""
+    order = tuple(Order(field.name) for field in relation.other.key) if relation.many else ()
+    return Select(relation.other, compare(relation.other_field.name, "$in", values), order)
+
+
+def _check_sameness(relation: Relation, values: Mapping[Any, None], found: Records) -> None:
+    """Refuse rows that the database means by a value which is not theirs, as a collation takes Ann for ann.
+
+    :raises QueryError: as nothing here can tell to which row they belong.
+    """
+    name = relation.other_field.name
+    if any(record[name] not in values for record in found):
+        raise QueryError(
+            f"{relation.name} cannot be included: the database takes values of {relation.other.name}.{name} for the "
+            "same that differ, such as ann and Ann; write them alike in both tables, or list both and match them"
+        )
+
+
+def _put(relation: Relation, records: Records, found: Records) -> None:
+    name, field, other_field = relation.name, relation.field.name, relation.other_field.name
+    if not relation.many:
+        one = {record[other_field]: record for record in found}
+        for record in records:
+            referred = one.get(record[field])
+            # A copy, as whoever changes it in one row does not mean the others.
+            record[name] = None if referred is None else referred.copy()
+        return
+    many: dict[Any, Records] = {}
+    for record in found:
+        many.setdefault(record[other_field], []).append(record)
+    for record in records:
+        record[name] = [one.copy() for one in many.get(record[field], ())]
