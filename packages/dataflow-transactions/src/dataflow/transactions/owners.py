@@ -27,13 +27,17 @@ def me() -> str:
 
 
 def has_let_go(owner: str, saga: str) -> bool | None:
-    """Whether a process has a saga in hand no more; None where it runs elsewhere, so that nobody here can tell."""
+    """Whether a process has a saga in hand no more; None where that is another one, which is alive or on another host.
+
+    One that is alive may have let it go, as a database was away, and could not say so.
+    """
     if owner == me():
         return saga not in _held
     host, pid, start = owner.rsplit(":", 2)
     if host != socket.gethostname():
         return None
-    return not _is_alive(int(pid)) or _start_of(int(pid)) != start
+    is_gone = not _is_alive(int(pid)) or _start_of(int(pid)) != start
+    return True if is_gone else None
 
 
 def _is_alive(pid: int) -> bool:

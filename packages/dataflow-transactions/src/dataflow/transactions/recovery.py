@@ -45,9 +45,9 @@ class Recovered(NamedTuple):
 async def recover(db: DataFlow, older_than: float = 60.0) -> list[Recovered]:
     """Finish what processes have left behind that are gone, and undo what cannot be finished.
 
-    A saga is taken up whose process is gone, if that ran on this machine; whose time is over; or, if its process runs
-    elsewhere, one that began longer ago than ``older_than``. A transaction that was prepared is ended that was prepared
-    longer ago. Several processes may do so at once.
+    A saga is taken up whose process is gone, if that ran on this machine; whose time is over; or one that began longer
+    ago than ``older_than``, unless this process has it in hand. A transaction that was prepared is ended that was
+    prepared longer ago. Several processes may do so at once.
 
     :param db: the database that keeps the sagas; what their steps name is looked up there, and then among all
         database objects that are open.
