@@ -94,6 +94,7 @@ TRANSACTION_IDLE_TIMEOUT = _Option(
 )
 AUTO_MIGRATE = _Option("auto_migrate", _accept_switch, "True or False", _read_switch)
 EXISTING_SCHEMA_MODE = _Option("existing_schema_mode", _accept_switch, "True or False", _read_switch)
+ENABLE_MODEL_PERSISTENCE = _Option("enable_model_persistence", _accept_switch, "True or False", _read_switch)
 OPTIONS = (
     POOL_SIZE,
     POOL_MAX_OVERFLOW,
@@ -101,6 +102,7 @@ OPTIONS = (
     TRANSACTION_IDLE_TIMEOUT,
     AUTO_MIGRATE,
     EXISTING_SCHEMA_MODE,
+    ENABLE_MODEL_PERSISTENCE,
 )
 OPTION_NAMES = tuple(option.name for option in OPTIONS)
 
@@ -159,6 +161,8 @@ class DataFlowConfig:
     :param transaction_idle_timeout: how many seconds a transaction may be idle while a function of its run works (5).
     :param auto_migrate: whether tables are created and extended (yes, unless ``DATAFLOW_ENV`` is production).
     :param existing_schema_mode: whether all DDL is forbidden, whatever else is asked (no).
+    :param enable_model_persistence: whether models that were made of existing tables are kept for other processes, in
+        the table ``dataflow_model_registry`` (yes, where that is there or may be made).
     :raises ConfigurationError: if an option does not exist or has a value that it cannot have.
     """
 
@@ -169,6 +173,7 @@ class DataFlowConfig:
     transaction_idle_timeout: float
     auto_migrate: bool
     existing_schema_mode: bool
+    enable_model_persistence: bool
     decisions: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """What was decided without being asked for: sentences without secrets, to be logged."""
     _said: _Said = field(init=False, repr=False, compare=False)
@@ -184,6 +189,7 @@ class DataFlowConfig:
         transaction_idle_timeout: float | None = None,
         auto_migrate: bool | None = None,
         existing_schema_mode: bool | None = None,
+        enable_model_persistence: bool | None = None,
         **named_databases: str | DatabaseURL | None,
     ) -> None:
         given: dict[str, object] = {
@@ -195,6 +201,7 @@ class DataFlowConfig:
             "transaction_idle_timeout": transaction_idle_timeout,
             "auto_migrate": auto_migrate,
             "existing_schema_mode": existing_schema_mode,
+            "enable_model_persistence": enable_model_persistence,
         }
         self._decide(_Said.read([*given.items(), *named_databases.items()]))
 
@@ -241,6 +248,7 @@ class DataFlowConfig:
         put("pool_timeout", choose(POOL_TIMEOUT) or 30.0)
         put("transaction_idle_timeout", choose(TRANSACTION_IDLE_TIMEOUT) or 5.0)
         put("existing_schema_mode", choose(EXISTING_SCHEMA_MODE) or False)
+        put("enable_model_persistence", choose(ENABLE_MODEL_PERSISTENCE) is not False)
         put("auto_migrate", _may_migrate(choose(AUTO_MIGRATE), self.existing_schema_mode, notes))
         put("decisions", tuple(notes))
         put("_said", said)

@@ -149,9 +149,22 @@ class DataFlow:
         :param tables: their names, as :meth:`discover_schema` has them; without it, all.
         :param database: which of the databases.
         :returns: ``registered_models``, ``generated_nodes`` (by class or table, then by ``"list"``, ``"create"`` and so
-            on), ``success_count``, ``error_count`` and ``errors``.
+            on), ``success_count``, ``error_count`` and ``errors``; ``persisted`` tells whether other processes can
+            reconstruct them.
         """
-        return self._existing(database).register(tables, self._adopt)
+        return self._existing(database).register(tables, persist=self.config.enable_model_persistence)
+
+    def reconstruct_models_from_registry(self, *, database: str = "primary") -> dict[str, Any]:
+        """Make the models that were registered, in this process or in any other, by the table that keeps them.
+
+        A table that has changed since is told among the ``errors``, with what has changed. Where there is no registry,
+        every table that is there gets its model.
+
+        :param database: which of the databases.
+        :returns: ``reconstructed_models`` and ``source`` (``"registry"`` or ``"schema"``), else as
+            :meth:`register_schema_as_models`.
+        """
+        return self._existing(database).reconstruct()
 
     def _existing(self, name: str) -> "ExistingDatabase":
         from dataflow.discovery.existing import ExistingDatabase
@@ -159,7 +172,7 @@ class DataFlow:
         database = self._databases.get(name)
         if database is None:
             raise ConfigurationError(f"there is no database {name!r}{nearest(name, self._databases)}")
-        return ExistingDatabase(database, str(self.config.databases[name]))
+        return ExistingDatabase(database, str(self.config.databases[name]), self._adopt)
 
     @overload
     def node(self, function: Function) -> Function: ...

@@ -74,8 +74,9 @@ class Database:
         self._lock = Lock()
         self.may_change_schema = may_change_schema
         self.idle_timeout = idle_timeout
+        self.migrates = migrate
+        """Whether tables, columns and indexes that are missing are made."""
         self._wait = wait
-        self._migrate = migrate
         single_writer = Capability.CONCURRENT_WRITERS not in dialect.capabilities
         self._writer = FairSemaphore(1) if single_writer else None
         self._writing = ""
@@ -94,7 +95,7 @@ class Database:
             self.models[model.name] = model
             self.refused -= {older}
             self.unprepared = tuple(other for other in self.unprepared if other is not older)
-            if self._migrate and not model.existing:
+            if self.migrates and not model.existing:
                 self.unprepared += (model,)
             self.unsettled = bool(self.unprepared or self.refused)
 
@@ -138,7 +139,7 @@ class Database:
         self._preparing = FairSemaphore(1)
         if self._writer is not None:
             self._writer = FairSemaphore(1)
-        if self.dialect.max_connections == 1 and self._migrate:
+        if self.dialect.max_connections == 1 and self.migrates:
             self.unprepared = tuple(model for model in self.models.values() if not model.existing)
             self.unsettled = bool(self.unprepared)
 
