@@ -318,5 +318,5 @@ def test_it_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
     config = DataFlowConfig(analytics_db=URL)
     assert SHOWN in repr(config)
-    assert repr(config).endswith("auto_migrate=True, existing_schema_mode=False)")
+    assert repr(config).endswith("existing_schema_mode=False, enable_model_persistence=True)")
     assert CANARY not in f"{config} {config!r} {config.decisions} {config.databases}"

@@ -2,7 +2,6 @@
 # document = "Zero-Config Database Framework"
 # section = "Option 2: Dynamic Model Registration (NEW)"
 # supplied = ["the imports", "a URL", "a database with tables"]
-# needs = ["discover_schema"]
 # ///
 from dataflow import DataFlow
 from kailash.workflow.builder import WorkflowBuilder

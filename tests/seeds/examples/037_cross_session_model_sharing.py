@@ -2,7 +2,6 @@
 # document = "Zero-Config Database Framework"
 # section = "Cross-Session Model Sharing"
 # supplied = ["the imports", "a URL", "a database with tables"]
-# needs = ["discover_schema"]
 # ///
 # === SESSION 1: Data Engineer discovers and registers models ===
 db_engineer = DataFlow(

@@ -2,7 +2,6 @@
 # document = "Zero-Config Database Framework"
 # section = "LLM Agent Database Exploration"
 # supplied = ["the imports", "a URL", "a database with tables"]
-# needs = ["discover_schema"]
 # ///
 # LLM Agent workflow for database exploration
 db_agent = DataFlow(

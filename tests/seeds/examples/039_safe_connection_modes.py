@@ -2,7 +2,6 @@
 # document = "Zero-Config Database Framework"
 # section = "Safe Database Connection Modes"
 # supplied = ["the imports", "a URL", "a database with tables"]
-# needs = ["discover_schema"]
 # ///
 # Development Mode - Full auto-migration
 db_dev = DataFlow(

@@ -1,8 +1,7 @@
 # /// seed
 # document = "Zero-Config Database Framework"
 # section = "Key API Methods"
-# supplied = ["the imports", "db", "a database with tables"]
-# needs = ["discover_schema"]
+# supplied = ["the imports", "a URL", "db", "a database with tables"]
 # ///
 # Schema Discovery
 schema = db.discover_schema(use_real_inspection=True)
