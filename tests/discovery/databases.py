@@ -25,12 +25,12 @@ class Kind(NamedTuple):
     """A kind of database.
 
     :param quote: what stands around a name.
-    :param ask: runs statements with the driver alone, and gives the rows of the last one.
+    :param ask: runs statements with the driver alone, and gives the rows of each.
     """
 
     name: str
     quote: str
-    ask: Callable[..., list[tuple[Any, ...]]]
+    ask: Callable[..., list[list[tuple[Any, ...]]]]
 
 
 class Existing(NamedTuple):
@@ -41,6 +41,10 @@ class Existing(NamedTuple):
 
     def ask(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements behind the back of the library; the rows of the last one."""
+        return self.kind.ask(self.url, *statements)[-1]
+
+    def ask_all(self, *statements: str) -> list[list[tuple[Any, ...]]]:
+        """Run statements behind the back of the library; the rows of each."""
         return self.kind.ask(self.url, *statements)
 
     def quoted(self, name: str) -> str:
@@ -54,27 +58,25 @@ class Existing(NamedTuple):
         return self.ask(f"SELECT {named} FROM {self.quoted(table)}")
 
 
-def ask_sqlite(url: str, *statements: str) -> list[tuple[Any, ...]]:
+def ask_sqlite(url: str, *statements: str) -> list[list[tuple[Any, ...]]]:
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as raw, raw:
-        return [raw.execute(statement).fetchall() for statement in statements][-1]
+        return [raw.execute(statement).fetchall() for statement in statements]
 
 
-def ask_postgres(url: str, *statements: str) -> list[tuple[Any, ...]]:
+def ask_postgres(url: str, *statements: str) -> list[list[tuple[Any, ...]]]:
     import asyncpg
 
-    async def run() -> list[tuple[Any, ...]]:
+    async def run() -> list[list[tuple[Any, ...]]]:
         connection = await asyncpg.connect(url)
         try:
-            for statement in statements[:-1]:
-                await connection.execute(statement)
-            return [tuple(row) for row in await connection.fetch(statements[-1])]
+            return [[tuple(row) for row in await connection.fetch(statement)] for statement in statements]
         finally:
             await connection.close()
 
     return asyncio.run(run())
 
 
-def ask_mysql(url: str, *statements: str) -> list[tuple[Any, ...]]:
+def ask_mysql(url: str, *statements: str) -> list[list[tuple[Any, ...]]]:
     import pymysql
 
     parts = DatabaseURL.parse(url)
@@ -88,9 +90,11 @@ def ask_mysql(url: str, *statements: str) -> list[tuple[Any, ...]]:
         charset="utf8mb4",
     )
     with closing(connection), connection.cursor() as cursor:
+        found = []
         for statement in statements:
             cursor.execute(statement)
-        return list(cursor.fetchall())
+            found.append(list(cursor.fetchall()))
+        return found
 
 
 SQLITE = Kind("sqlite", '"', ask_sqlite)

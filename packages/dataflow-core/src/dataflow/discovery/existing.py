@@ -78,9 +78,11 @@ class ExistingDatabase:
             label: Entry(model.name, definition_of(model, _types(tables[label])))
             for label, model in done.models.items()
         }
+        registry = Registry(self._database, is_there=is_there)
         try:
-            Registry(self._database, is_there=is_there).save(entries)
+            registry.save(entries)
         except DataFlowError as error:
+            registry.give_up()
             logger("dataflow.discovery").warning(
                 "%s: the models are not kept for other processes: %s", self._database.name, error
             )

@@ -82,6 +82,10 @@ class Registry:
                 if attempt == ATTEMPTS - 1:
                     raise
 
+    def give_up(self) -> None:
+        """Ask the database for that table no more, as it may not be made."""
+        self._database.drop_model(self._model)
+
     def _changed(self, entries: Mapping[str, Entry]) -> Sequence[Mapping[str, Any]]:
         known, now = self.latest(), utcnow()
         return [
