@@ -69,6 +69,9 @@ OF_AFFINITY: Mapping[str, Kind] = {
     "REAL": Kind.FLOAT,
     "NUMERIC": Kind.DECIMAL,
 }
+ANYTHING = ColumnType(Kind.TEXT, object)
+"""The type of a column that holds whatever it is given: a text, a number or bytes."""
+
 EXACT_NUMBERS = frozenset({"NUMERIC", "DECIMAL", "NUMBER", "MONEY"})
 
 HELD: Mapping[Kind, frozenset[str]] = {
@@ -105,7 +108,7 @@ def affinity(declared: str) -> str:
     return "NUMERIC"
 
 
-def logical_type(declared: str) -> ColumnType | None:
+def logical_type(declared: str) -> ColumnType:
     """What the values of a column are, as far as its declaration binds them.
 
     SQLite holds anything anywhere. What others keep as moments are texts or numbers of their choice, and are read as
@@ -118,10 +121,8 @@ def logical_type(declared: str) -> ColumnType | None:
     if name in ("BOOL", "BOOLEAN"):
         return ColumnType(Kind.BOOLEAN, bool)
     kind = OF_AFFINITY[affinity(declared)]
-    if kind is Kind.DECIMAL and name not in EXACT_NUMBERS:
-        return ColumnType(Kind.TEXT, str)
-    if kind is Kind.BINARY and not declared.strip():
-        return None
+    if not name or (kind is Kind.DECIMAL and name not in EXACT_NUMBERS):
+        return ANYTHING
     return ColumnType(kind, PYTHON_OF[kind])
 
 

@@ -1,0 +1,108 @@
+"""What SQLite has beyond plain tables: described without being counted, and used as it is."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from dataflow import DataFlow
+from dataflow.errors import InvalidValue
+
+from .databases import SQLITE, Existing, empty
+
+SHOP = """
+CREATE TABLE typed (id INTEGER PRIMARY KEY, n INT CHECK (n > 0), t TEXT DEFAULT 'x') STRICT;
+CREATE TABLE pairs (a TEXT, b INT, PRIMARY KEY (a, b)) WITHOUT ROWID;
+CREATE TABLE both (a TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE sums (
+    id INTEGER PRIMARY KEY, w INT, v INT AS (w * 2), s INT GENERATED ALWAYS AS (w + 1) STORED,
+    CONSTRAINT odd CHECK (w % 2 = 1)
+);
+CREATE UNIQUE INDEX part ON sums (w DESC, v) WHERE w > 3;
+CREATE VIRTUAL TABLE places USING rtree(id, low, high);
+CREATE VIEW counted AS SELECT count(*) AS n, max(w) AS m FROM sums;
+CREATE TABLE gone (x INT);
+CREATE VIEW broken AS SELECT x FROM gone;
+DROP TABLE gone;
+CREATE TABLE anything (id INTEGER PRIMARY KEY, stuff, bin BLOB, price DECIMAL(10, 2), seen DATETIME);
+INSERT INTO sums (w) VALUES (1), (5);
+INSERT INTO places VALUES (1, 2, 3);
+INSERT INTO anything VALUES (1, 'a', x'00ff', 1.5, '2020-01-01'), (2, x'ff', NULL, 2, 17), (3, 7, NULL, NULL, NULL);
+ANALYZE;
+"""
+
+
+@pytest.fixture
+def shop(request: pytest.FixtureRequest) -> Iterator[Existing]:
+    with empty(SQLITE, request) as database:
+        with closing(sqlite3.connect(database.url.removeprefix("sqlite:///"))) as raw:
+            raw.executescript(SHOP)
+        yield database
+
+
+@pytest.fixture
+def db(shop: Existing) -> Iterator[DataFlow]:
+    with DataFlow(shop.url, existing_schema_mode=True) as db:
+        yield db
+
+
+@pytest.fixture
+def schema(db: DataFlow) -> dict[str, dict[str, Any]]:
+    return db.discover_schema()
+
+
+def test_every_table_and_view_is_found(schema: dict[str, dict[str, Any]]) -> None:
+    assert {name: (shape["kind"], shape["traits"]) for name, shape in schema.items()} == {
+        "anything": ("table", []),
+        "both": ("table", ["strict", "without rowid"]),
+        "broken": ("view", ["broken"]),
+        "counted": ("view", []),
+        "pairs": ("table", ["without rowid"]),
+        "places": ("table", ["virtual"]),
+        "sums": ("table", []),
+        "typed": ("table", ["strict"]),
+    }
+    assert (schema["sums"]["rows"], schema["anything"]["rows"], schema["counted"]["rows"]) == (2, 3, None)
+
+
+def test_columns_keys_and_constraints_are_told(schema: dict[str, dict[str, Any]]) -> None:
+    sums = schema["sums"]
+    assert [column["generated"] for column in sums["columns"].values()] == [None, None, "virtual", "stored"]
+    assert [constraint["name"] for constraint in sums["constraints"]] == ["odd"]
+    assert sums["indexes"] == [{"name": "part", "columns": ["-w", "v"], "unique": True, "where": "w > 3"}]
+    assert schema["pairs"]["primary_key"] == ["a", "b"]
+    assert schema["typed"]["columns"]["t"]["default"] == "'x'"
+    assert schema["typed"]["constraints"][0]["definition"] == "CHECK (n > 0)"
+
+
+def test_what_cannot_be_looked_into_says_so_and_spoils_nothing(db: DataFlow) -> None:
+    done = db.register_schema_as_models()
+    assert done["success_count"] == 7
+    assert set(done["errors"]) == {"broken"}
+    assert "cannot read it" in done["errors"]["broken"]
+
+
+def test_a_column_that_nothing_binds_is_read_as_what_it_holds(db: DataFlow) -> None:
+    db.register_schema_as_models()
+    rows = db.run_sync(db.nodes.AnythingListNode(order_by=["id"]))["records"]
+    assert [tuple(row.values()) for row in rows] == [
+        (1, "a", b"\x00\xff", Decimal("1.5"), "2020-01-01"),
+        (2, b"\xff", None, Decimal(2), 17),
+        (3, 7, None, None, None),
+    ]
+    for value in (7, b"\xff", "a"):
+        assert db.run_sync(db.nodes.AnythingListNode(filter={"stuff": value}))["count"] == 1
+    assert db.run_sync(db.nodes.AnythingListNode(filter={"seen": {"$gte": "2019"}}))["count"] == 1
+    assert db.run_sync(db.nodes.CountedListNode(filter={"n": {"$gt": 1}}))["records"] == [{"n": 2, "m": 5}]
+    assert db.run_sync(db.nodes.AnythingCreateNode(stuff=2.5, seen=18))["stuff"] == 2.5
+    with pytest.raises(InvalidValue, match="expected str, int, float or bytes"):
+        db.run_sync(db.nodes.AnythingCreateNode(stuff=[1]))
+
+
+def test_a_virtual_table_is_listed(db: DataFlow) -> None:
+    done = db.register_schema_as_models(tables=["places"])
+    assert set(done["generated_nodes"]["places"]) == {"read", "list"}
+    assert db.run_sync(db.nodes.PlaceListNode())["records"] == [{"id": 1, "low": 2.0, "high": 3.0}]
