@@ -30,6 +30,7 @@ ALLOWED = {
     "sqlite": {
         ("type", "NUMERIC(10,2)", "DECIMAL TEXT"),
         ("type", "DATETIME", "TEXT"),
+        ("python", "object", "str"),
         *(("type", f"NVARCHAR({length})", "TEXT") for length in LENGTHS),
     },
     "postgres": {

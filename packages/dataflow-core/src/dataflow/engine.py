@@ -152,7 +152,9 @@ class DataFlow:
             on), ``success_count``, ``error_count`` and ``errors``; ``persisted`` tells whether other processes can
             reconstruct them.
         """
-        return self._existing(database).register(tables, persist=self.config.enable_model_persistence)
+        return self._existing(database).register(
+            tables, self._adopt, persist=self.config.enable_model_persistence
+        )
 
     def reconstruct_models_from_registry(self, *, database: str = "primary") -> dict[str, Any]:
         """Make the models that were registered, in this process or in any other, by the table that keeps them.
@@ -164,7 +166,7 @@ class DataFlow:
         :returns: ``reconstructed_models`` and ``source`` (``"registry"`` or ``"schema"``), else as
             :meth:`register_schema_as_models`.
         """
-        return self._existing(database).reconstruct()
+        return self._existing(database).reconstruct(self._adopt)
 
     def _existing(self, name: str) -> "ExistingDatabase":
         from dataflow.discovery.existing import ExistingDatabase
@@ -172,7 +174,7 @@ class DataFlow:
         database = self._databases.get(name)
         if database is None:
             raise ConfigurationError(f"there is no database {name!r}{nearest(name, self._databases)}")
-        return ExistingDatabase(database, str(self.config.databases[name]), self._adopt)
+        return ExistingDatabase(database, str(self.config.databases[name]))
 
     @overload
     def node(self, function: Function) -> Function: ...

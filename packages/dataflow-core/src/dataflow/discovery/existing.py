@@ -24,19 +24,17 @@ class ExistingDatabase:
     """What is there, and models of it.
 
     :param url: where it is, without a password.
-    :param adopt: takes a model up into the engine.
     """
 
-    def __init__(self, database: Database, url: str, adopt: Adopt) -> None:
+    def __init__(self, database: Database, url: str) -> None:
         self._database = database
         self._url = url
-        self._adopt = adopt
 
     def tables(self) -> Mapping[str, CatalogTable]:
         """Every table and view, by its label."""
         return labels(tables_in(NodeCall(DiscoveryNode(self._database), {}).run()))
 
-    def register(self, asked: object, *, persist: bool) -> dict[str, Any]:
+    def register(self, asked: object, adopt: Adopt, *, persist: bool) -> dict[str, Any]:
         """Make models of the tables that are asked for, or of all.
 
         :param persist: whether the registry is to know of them.
@@ -44,22 +42,22 @@ class ExistingDatabase:
         asked_for(asked, ())
         tables = self.tables()
         wanted, errors = asked_for(asked, _without_registry(tables) if asked is None else tables)
-        done = register(self._place(tables, {}), wanted, tables, self._adopt)
+        done = register(self._place(tables, {}), wanted, tables, adopt)
         persisted = persist and bool(done.models) and self._save(done, tables)
         result = done._replace(errors={**errors, **done.errors}).result("registered_models")
         return {**result, "persisted": persisted}
 
-    def reconstruct(self) -> dict[str, Any]:
+    def reconstruct(self, adopt: Adopt) -> dict[str, Any]:
         """Make the models that the registry knows; without a registry, those of all tables."""
         tables = self.tables()
         if REGISTRY not in tables or "forbidden" in tables[REGISTRY].traits:
-            done = register(self._place(tables, {}), _without_registry(tables), tables, self._adopt)
+            done = register(self._place(tables, {}), _without_registry(tables), tables, adopt)
             return {**done.result(RECONSTRUCTED), "source": "schema"}
         known = Registry(self._database, is_there=True).latest()
         place = self._place(tables, {label: entry.class_name for label, entry in known.items()})
         errors = {label: _drift(place, label, entry, tables) for label, entry in known.items()}
         sound = [label for label, difference in errors.items() if not difference]
-        done = register(place, sound, tables, self._adopt)
+        done = register(place, sound, tables, adopt)
         errors = {label: difference for label, difference in errors.items() if difference}
         result = done._replace(errors={**errors, **done.errors}).result(RECONSTRUCTED)
         return {**result, "source": "registry"}

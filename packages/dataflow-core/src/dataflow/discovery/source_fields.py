@@ -38,7 +38,7 @@ def why_left_out(column: CatalogColumn) -> str:
     """Why a model that is declared cannot have a column; empty where it can."""
     if column.generated:
         return f"the database computes it: {column.generated}"
-    return "" if column.logical is not None else "a model has no such type"
+    return "" if column.logical is not None and column.type else "a model has no such type"
 
 
 def field_lines(
@@ -134,6 +134,9 @@ def _hint(type: ColumnType, imports: Imports) -> str:
             for choice in type.choices
         )
         return f"{imports.name('typing', 'Literal')}[{literals}]"
+    if type.kind is Kind.TEXT:
+        # Also where a column holds numbers and bytes as well, for which a model has no word.
+        return _named(str, imports)
     if type.kind is not Kind.JSON:
         return _named(type.python, imports)
     if type.python is list:
