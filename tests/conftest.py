@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sqlite3
 import sys
 import threading
@@ -34,6 +35,9 @@ SERVERS = ("postgres", "mysql")
 # Compiled code is kept, though never beside the sources: without it every program that a test starts compiles again.
 os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(CACHE / "bytecode")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has what it starts in the background ignore it, and the programs that the tests start inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.dont_write_bytecode = False
 
 # How many examples a generated test tries is said here alone; where one example costs much or little, the test

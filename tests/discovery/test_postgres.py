@@ -10,6 +10,7 @@ import pytest
 from dataflow import DataFlow
 from dataflow.errors import InvalidValue
 from dataflow.postgres.driver import PostgresConnection
+from dataflow.url import DatabaseURL
 
 from .databases import POSTGRES, Existing, empty
 
@@ -236,8 +237,15 @@ def test_two_queries_do_however_many_tables_there_are(
 
 
 def test_a_table_that_the_user_may_not_read_says_so(shop: Existing) -> None:
-    role = "reader_of_little"
-    shop.ask(f"CREATE ROLE {role} LOGIN PASSWORD 'x'", f"GRANT SELECT ON people TO {role}", "SELECT 1")
+    name = DatabaseURL.parse(shop.url).database
+    role = f"reader_of_{name}"  # several processes may share a server
+    shop.ask(
+        f"CREATE ROLE {role} LOGIN PASSWORD 'x'",
+        f"GRANT CONNECT ON DATABASE {name} TO {role}",
+        f"GRANT USAGE ON SCHEMA public TO {role}",
+        f"GRANT SELECT ON people TO {role}",
+        "SELECT 1",
+    )
     try:
         url = shop.url.split("://", 1)[0] + f"://{role}:x@" + shop.url.rpartition("@")[2]
         with DataFlow(url, existing_schema_mode=True) as db:

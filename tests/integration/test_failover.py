@@ -22,6 +22,9 @@ from .proxy import Proxy, proxied
 
 pytestmark = pytest.mark.mysql
 SLEEP = "SELECT SLEEP(30)"
+FIRST = MySQL(own=True, settings=("max-connections=150",))
+NEXT = MySQL(own=True, settings=("max-connections=151",))
+"""Two servers, as their settings are not the same."""
 
 
 @pytest.fixture(autouse=True)
@@ -31,15 +34,15 @@ def _every_test_cleans_up(nothing_is_left_behind: None) -> None:
 
 @pytest.fixture
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database of the server that answers first."""
-    with server_of(MySQL(), request).database() as url:
+    """A database of the server that answers first; it is new, so that its connections have small numbers."""
+    with server_of(FIRST, request).database() as url:
         yield url
 
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> Any:
     """The server that answers next time."""
-    return server_of(MySQL(own=True), request)
+    return server_of(NEXT, request)
 
 
 @pytest.fixture

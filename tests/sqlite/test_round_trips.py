@@ -99,7 +99,9 @@ def test_what_cannot_be_stored_is_refused_before_any_sql_and_not_told(
         nodes.CellUpdateNode(id=1, **{name: value}),
         nodes.CellBulkCreateNode(data=[good] * 3 + [{name: value}], batch_size=1),
     ]
-    if name not in ("document", "sequence"):
+    # A filter on a number that no column holds finds nothing.
+    is_bound = name == "real" and isinstance(value, float)
+    if name not in ("document", "sequence") and not is_bound:
         calls += [nodes.CellListNode(filter={name: {"$in": [value]}}), nodes.CellReadNode(**{name: value})]
     for call in calls:
         with pytest.raises(InvalidValue, match=rf"Cell\.{name}") as caught:

@@ -66,12 +66,8 @@ def recovered(pair: Pair) -> tuple[int, int]:
     return pair.balances()
 
 
-# When the row is written nothing is asked any more before the commit, which nothing interrupts.
-IN_TIME = [
-    point
-    for point in BEFORE
-    if point not in ("two_phase.decision.after_row", "two_phase.decision.before_commit")
-]
+# From the last place on nothing is asked any more before the commit, which nothing interrupts.
+IN_TIME = [point for point in BEFORE if point != "two_phase.decision.before_commit"]
 TOO_LATE = [point for point in (*BEFORE, *AFTER) if point not in IN_TIME]
 
 
@@ -87,6 +83,25 @@ def test_a_cancellation_leaves_nothing_in_doubt(pair: Pair, at: At, point: str) 
     asyncio.run(main())
     assert pair.in_doubt() == []
     assert pair.balances() == ((100, 0) if point in IN_TIME else (90, 10))
+    run_here(pair.transfer())
+
+
+def test_a_loop_that_is_closed_while_home_commits_leaves_the_decision_to_home(pair: Pair, at: At) -> None:
+    """It cancels every task, those that nobody else can reach among them."""
+
+    def cancel_all() -> None:
+        for task in asyncio.all_tasks():
+            task.cancel()
+
+    async def main() -> None:
+        task = asyncio.create_task(AsyncLocalRuntime().execute(pair.transfer()))
+        at("two_phase.decision.before_commit", cancel_all)
+        await asyncio.wait([task])
+        assert isinstance(task.exception(), CommitUnknown | WorkflowExecutionError)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(main())
+    assert recovered(pair) in ((100, 0), (90, 10))
     run_here(pair.transfer())
 
 

@@ -58,7 +58,7 @@ def field_lines(
     if column.comment:
         yield f"# {one_line(column.comment)}"
     if reference is not None and target is None:
-        yield f"# Refers to {_place(reference)}, of which no model is declared here."
+        yield f"# Refers to {one_line(_place(reference))}, of which no model is declared here."
     elif reference is not None and (actions := ", ".join(_unsaid(reference, field))):
         yield f"# The database has {actions}."
     default = None if column.default is None else default_of(column.default, field.type, imports)

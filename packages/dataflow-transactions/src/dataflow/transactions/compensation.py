@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dataflow.errors import ConnectionLost, DatabaseBusy, PoolTimeout, ServerFull
+from dataflow.errors import (
+    ConnectionLost,
+    DatabaseBusy,
+    Deadlock,
+    PoolTimeout,
+    SerializationFailure,
+    ServerFull,
+)
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.entries import DoneAlready, Entries
 from dataflow.transactions.headers import COMPENSATED, COMPENSATING, NEEDS_ATTENTION, NOBODY, Headers
@@ -17,7 +24,7 @@ __all__ = ["Compensation"]
 ATTEMPTS = 3
 """How often a compensation is tried."""
 
-PASSING = (ConnectionLost, DatabaseBusy, PoolTimeout, ServerFull)
+PASSING = (ConnectionLost, DatabaseBusy, Deadlock, PoolTimeout, SerializationFailure, ServerFull)
 """What is no fault of a compensation: its database is away, or busy."""
 
 PATIENCE = 30.0

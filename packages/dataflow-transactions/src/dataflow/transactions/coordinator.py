@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Coordinator"]
 
 PATIENCE = 5.0  # seconds that what is under way has to end in order once it was cancelled
+TURNS_TO_HEAR = 4  # of the event loop: until a timer rings, cancels the run, and its task has taken note
 log = logger("dataflow.transactions")
 
 
@@ -178,11 +179,12 @@ class Coordinator:
         :raises CommitUnknown: where nobody knows whether that happened. After any other error it did not.
         """
         assert self._unit is not None
-        connection = await transaction.reserve(self._home, blocking=blocking)
+        await transaction.reserve(self._home, blocking=blocking)
         held = transaction.held[self._home]
         if not held.begun:
             await held.run(transaction.connection(self._home), blocking)
-            connection = held.connection
+            held = transaction.held[self._home]  # another one, where the first connection was dead
+        connection = held.connection
         places = [branch.database.place for branch in branches]
         crash_point("two_phase.decision.before_row")
         try:
@@ -193,6 +195,8 @@ class Coordinator:
                 "longer (older_than) than transactions take"
             ) from error
         crash_point("two_phase.decision.after_row")
+        if not blocking:
+            await _hear()
         self._check_wanted()
         crash_point("two_phase.decision.before_commit")
         try:
@@ -204,6 +208,11 @@ class Coordinator:
                 # It has ended by itself, in whichever way.
                 raise CommitUnknown(f"{error}; whether the transaction was committed is not known") from error
             raise
+        except BaseException as error:
+            # A loop that is closed cancels every task, and home may have been asked already.
+            raise CommitUnknown(
+                "the commit was interrupted; whether the transaction was committed is not known"
+            ) from error
         crash_point("two_phase.decision.after_commit")
 
     async def _tell(self, transaction: "Transaction", branches: Sequence[Branch], blocking: bool) -> None:
@@ -265,6 +274,14 @@ class Coordinator:
             left = f"{branch.name} could not be rolled back, as {failure}"
             log.warning("%s; if it is prepared, dataflow transactions recover does that", left)
             error.add_note(f"{left}; if it is prepared, recovery does that.")
+
+
+async def _hear() -> None:
+    """Let the event loop say what it knows: that the time is over, and so that the run is cancelled."""
+    import asyncio
+
+    for _ in range(TURNS_TO_HEAR):
+        await asyncio.sleep(0)
 
 
 async def _roll_back(branch: Branch) -> None:
