@@ -5,11 +5,9 @@ from typing import Annotated, Any, ClassVar
 import pytest
 
 from dataflow import DataFlow, Field, ForeignKey, LocalRuntime, WorkflowBuilder
-from dataflow.capabilities import Capability
 from dataflow.errors import InvalidValue, UnknownName, ValidationError, WorkflowBuildError
 from dataflow.execution.executor import Executor
 from dataflow.statements import Select, Statement
-from dataflow.testing.suite import requires
 
 __all__ = ["InclusionTests"]
 
@@ -90,7 +88,6 @@ def rows(db: DataFlow, model: str, **parameters: Any) -> Rows:
 class InclusionTests:
     """``include`` brings rows of other models, with one more statement for each of them."""
 
-    @requires(Capability.FORWARD_REFERENCES)
     def test_the_row_that_is_referred_to(self, db: DataFlow) -> None:
         define_shop(db)
         ann, bob = rows(db, "Customer", filter={"id": {"$lte": 2}}, order_by=["id"])
@@ -100,7 +97,6 @@ class InclusionTests:
         orders[0]["customer"]["name"] = "Eve"
         assert orders[2]["customer"]["name"] == "Ann"
 
-    @requires(Capability.FORWARD_REFERENCES)
     def test_the_rows_that_refer_to_it_in_the_order_of_their_key(self, db: DataFlow) -> None:
         define_shop(db)
         [ann, bob, cy] = rows(db, "Customer", include=["orders"], order_by=["id"])
@@ -110,7 +106,6 @@ class InclusionTests:
         [order] = rows(db, "Order", filter={"id": 1}, include=["lines"])
         assert [line["number"] for line in order["lines"]] == [1, 2]
 
-    @requires(Capability.FORWARD_REFERENCES)
     def test_each_relation_is_one_statement_however_many_rows_there_are(self, db: DataFlow) -> None:
         seen = watched(db)
         define_shop(db)
@@ -123,14 +118,12 @@ class InclusionTests:
         assert len(rows(db, "Order", include=["customer"], filter={"total": 40})) == 1
         assert seen == ["Order", "Order"]
 
-    @requires(Capability.FORWARD_REFERENCES)
     def test_a_model_that_refers_to_itself(self, db: DataFlow) -> None:
         define_shop(db)
         [ann, bob, _] = rows(db, "Customer", include=["friend", "customers"], order_by=["id"])
         assert (ann["friend"], [one["name"] for one in ann["customers"]]) == (None, ["Bob", "Cy"])
         assert (bob["friend"]["name"], bob["customers"]) == ("Ann", [])
 
-    @requires(Capability.FORWARD_REFERENCES)
     def test_two_fields_that_refer_to_one_model_are_told_apart(self, db: DataFlow) -> None:
         define_shop(db)
         line = rows(db, "Line", include=["buyer_customer", "payer"], filter={"number": 2})[0]
@@ -141,7 +134,6 @@ class InclusionTests:
         with pytest.raises(InvalidValue, match="write 'lines_by_buyer' or 'lines_by_payer_email'"):
             rows(db, "Customer", include=["lines"])
 
-    @requires(Capability.FORWARD_REFERENCES)
     def test_fields_that_were_not_asked_for_are_left_out(self, db: DataFlow) -> None:
         define_shop(db)
         [order] = rows(db, "Order", fields=["total"], include=["customer", "lines"], filter={"id": 3})
@@ -150,7 +142,6 @@ class InclusionTests:
         [order] = rows(db, "Order", fields=["customer_id"], include=["customer"], filter={"id": 3})
         assert order.keys() == {"customer_id", "customer"}
 
-    @requires(Capability.FORWARD_REFERENCES)
     def test_deleted_rows_are_not_included(self, db: DataFlow) -> None:
         define_shop(db)
         db.run_sync(db.nodes.OrderDeleteNode(id=1))
@@ -161,7 +152,6 @@ class InclusionTests:
         orders = rows(db, "Order", include=["customer"], include_deleted=True, filter={"id": 1})
         assert orders[0]["customer"]["name"] == "Ann"
 
-    @requires(Capability.FORWARD_REFERENCES)
     def test_many_rows(self, db: DataFlow) -> None:
         define_shop(db)
         db.run_sync(db.nodes.OrderBulkCreateNode(data=[{"customer_id": 2, "total": n} for n in range(5_000)]))
@@ -171,7 +161,6 @@ class InclusionTests:
         assert sum(len(order["lines"]) for order in orders) == 3
         assert sum(order["customer"] is None for order in orders) == 1
 
-    @requires(Capability.FORWARD_REFERENCES)
     def test_what_cannot_be_included_is_said_before_any_statement(self, db: DataFlow) -> None:
         seen = watched(db)
         define_shop(db)
@@ -194,7 +183,6 @@ class InclusionTests:
             builder.build()
         assert seen == []
 
-    @requires(Capability.FORWARD_REFERENCES)
     def test_in_a_workflow_and_its_explanation(self, db: DataFlow) -> None:
         define_shop(db)
         builder = WorkflowBuilder(db)
