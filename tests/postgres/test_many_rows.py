@@ -61,6 +61,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for module in (driver, upsert):
         watch(module, "insert_rows", "values")
         watch(module, "insert_through_table", "table")
+    watch(upsert, "change_first", "changes")
     return taken
 
 
@@ -88,7 +89,7 @@ def test_the_number_of_rows_and_what_is_wanted_back_choose_the_way(
     assert db.run_sync(db.nodes.ItemListNode(count_only=True))["count"] == count
 
 
-@pytest.mark.parametrize(("count", "way"), [(199, ["values"]), (200, ["table", "copy"])])
+@pytest.mark.parametrize(("count", "way"), [(199, ["values"]), (200, ["changes", "copy"])])
 def test_the_number_of_rows_chooses_the_way_of_an_upsert(
     db: DataFlow, ways: list[str], count: int, way: list[str]
 ) -> None:
@@ -97,6 +98,102 @@ def test_the_number_of_rows_chooses_the_way_of_an_upsert(
     output = db.run_sync(db.nodes.ItemBulkUpsertNode(data=rows(count), match_fields=["code"]))
     assert (output["inserted"], output["updated"]) == (count - 1, 1)
     assert ways == way
+
+
+GREET = "CREATE FUNCTION greet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$"
+WATCH = "CREATE TRIGGER watch BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION greet()"
+
+
+@pytest.mark.parametrize(
+    ("sql", "way"),
+    [
+        ([], "changes"),
+        (["CREATE UNIQUE INDEX ON items (code, id)"], "changes"),
+        (["CREATE UNIQUE INDEX ON items (name)"], "table"),
+        (["CREATE UNIQUE INDEX ON items (id) WHERE name IS NULL"], "table"),
+        (["CREATE UNIQUE INDEX ON items (id, upper(name))"], "table"),
+        (["ALTER TABLE items ADD EXCLUDE USING btree (name WITH =)"], "table"),
+        (["ALTER TABLE items ENABLE ROW LEVEL SECURITY"], "table"),
+        (["ALTER TABLE items ALTER code TYPE numeric"], "table"),
+        ([GREET, WATCH], "table"),
+    ],
+)
+def test_rows_that_are_there_change_first_where_nobody_sees_the_order(
+    db: DataFlow, ways: list[str], sql: list[str], way: str
+) -> None:
+    define(db)
+    db.run_sync(db.nodes.ItemBulkCreateNode(data=[{"name": f"old {code}", "code": code} for code in (3, 5)]))
+    for statement in sql:
+        db.run_sync(db.nodes.SQLNode(sql=statement))
+    ways.clear()
+    data: list[dict[str, Any]] = [*rows(250), {"name": "nobody", "code": None}]
+    output = db.run_sync(db.nodes.ItemBulkUpsertNode(data=data, match_fields=["code"]))
+    assert (output["inserted"], output["updated"]) == (249, 2)
+    assert ways == [way, "copy"]
+    stored = db.run_sync(db.nodes.ItemListNode(order_by=["code"]))["records"]
+    assert sorted((str(row["code"]), row["name"]) for row in stored) == sorted(
+        (str(row["code"]), row["name"]) for row in data
+    )
+
+
+def test_rows_that_others_add_or_take_away_meanwhile_are_met_as_they_are_then(
+    url: str, ways: list[str]
+) -> None:
+    """Others have written when the upsert looks, and commit when it waits for them."""
+
+    async def upsert_all(db: DataFlow, written: asyncio.Event) -> Any:
+        await written.wait()
+        return await db.nodes.ItemBulkUpsertNode(data=rows(250), match_fields=["code"])
+
+    async def main(db: DataFlow, other: DataFlow) -> None:
+        await db.nodes.ItemBulkCreateNode(data=[{"name": f"old {code}", "code": code} for code in (3, 5)])
+        written = asyncio.Event()
+        running = asyncio.ensure_future(upsert_all(db, written))
+        async with other.transaction():
+            await other.nodes.ItemCreateNode(name="theirs", code=7)
+            await other.nodes.ItemBulkDeleteNode(filter={"code": 3})
+            await other.nodes.ItemBulkUpdateNode(filter={"code": 5}, update={"name": "theirs"})
+            written.set()
+            await _somebody_waits(url)
+        output = await running
+        assert (output["inserted"], output["updated"]) == (248, 2)
+        stored = (await db.nodes.ItemListNode(order_by=["code"]))["records"]
+        assert [{"name": row["name"], "code": row["code"]} for row in stored] == rows(250)
+
+    with DataFlow(url) as db, DataFlow(url) as other:
+        define(db)
+        define(other)
+        asyncio.run(main(db, other))
+    assert "changes" in ways
+
+
+async def _somebody_waits(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        sql = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+        while not await connection.fetchval(sql):
+            await asyncio.sleep(0)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("table", ["changed", "stored", "given", "changed by dataflow"])
+def test_a_table_may_be_called_as_a_part_of_the_statement(url: str, table: str, ways: list[str]) -> None:
+    with DataFlow(url) as db:
+
+        @db.model
+        class Part:
+            code: int = Field(unique=True)
+            name: str
+            __dataflow__: ClassVar = {"table": table, "versioned": True}
+
+        for counts in [(250, 0), (50, 200)]:
+            data = [{"code": code + counts[1] // 4, "name": "n"} for code in range(250)]
+            output = db.run_sync(db.nodes.PartBulkUpsertNode(data=data, match_fields=["code"]))
+            assert (output["inserted"], output["updated"]) == counts
+        versions = db.run_sync(db.nodes.PartListNode(order_by=["code"]))["records"]
+        assert [row["version"] for row in versions] == [1] * 50 + [2] * 200 + [1] * 50
+    assert ways == ["changes", "copy"] * 2
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,14 @@ from itertools import groupby
 from typing import Literal, NamedTuple, TypeAlias
 
 from dataflow.abc import Connection, Row
-from dataflow.catalog import CatalogColumn, CatalogConstraint, CatalogIndex, CatalogReference, CatalogTable
+from dataflow.catalog import (
+    CatalogColumn,
+    CatalogConstraint,
+    CatalogIndex,
+    CatalogReference,
+    CatalogTable,
+    by_itself,
+)
 from dataflow.postgres.types import logical_type
 
 __all__ = ["catalog_of"]
@@ -28,43 +35,61 @@ ROWS = """
         END
     END::int8
 """
-COLUMNS = f"""
+TABLES = f"""
 SELECT
-    c.oid::int8,
-    {SCHEMA.format("c", "n")},
-    c.relname::text,
-    c.relkind::text,
-    c.relispartition,
-    pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT'),
-    {ROWS},
-    table_comment.description,
+    c.oid,
+    {SCHEMA.format("c", "n")} AS schema,
+    n.nspname::text AS home,
+    c.relname::text AS name,
+    c.relkind::text AS kind,
+    c.relispartition AS is_partition,
+    c.relhassubclass AND c.relkind IN ('r', 'f') AND EXISTS (
+        SELECT FROM pg_catalog.pg_inherits AS child WHERE child.inhparent = c.oid
+    ) AS is_inherited,
+    pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+        AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT') AS is_readable,
+    {ROWS} AS rows,
+    about.description AS comment
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_description AS about
+    ON about.objoid = c.oid AND about.objsubid = 0 AND about.classoid = 'pg_catalog.pg_class'::regclass
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_(catalog|toast|temp_)'
+"""
+# A domain may be over another one: what counts is the type below all of them.
+DOMAINS = """
+SELECT oid, typbasetype AS base, typtypmod AS modifier, typnotnull AS is_required
+FROM pg_catalog.pg_type WHERE typtype = 'd'
+UNION ALL
+SELECT upper.oid, lower.typbasetype, lower.typtypmod, upper.is_required OR lower.typnotnull
+FROM domains AS upper JOIN pg_catalog.pg_type AS lower ON lower.oid = upper.base AND lower.typtype = 'd'
+"""
+COLUMNS = f"""
+WITH RECURSIVE tables AS MATERIALIZED ({TABLES}), domains AS ({DOMAINS})
+SELECT
+    c.oid::int8, c.schema, c.home, c.name, c.kind, c.is_partition, c.is_inherited, c.is_readable, c.rows, c.comment,
     a.attname::text,
     pg_catalog.format_type(a.atttypid, a.atttypmod),
-    CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) END,
+    pg_catalog.format_type(base.oid, d.modifier),
     CASE WHEN 'e' IN (t.typtype, base.typtype) THEN (
         SELECT pg_catalog.array_agg(label.enumlabel::text ORDER BY label.enumsortorder)
         FROM pg_catalog.pg_enum AS label WHERE label.enumtypid = COALESCE(base.oid, t.oid)
     ) END,
-    NOT (a.attnotnull OR t.typnotnull),
-    pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+    NOT (a.attnotnull OR COALESCE(d.is_required, false)),
+    pg_catalog.pg_get_expr(f.adbin, f.adrelid),
     a.attgenerated::text,
     a.attidentity::text,
-    column_comment.description
-FROM pg_catalog.pg_class AS c
-JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT'),
+    about.description
+FROM tables AS c
 LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-LEFT JOIN pg_catalog.pg_type AS base ON base.oid = t.typbasetype AND t.typtype = 'd'
-LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
-LEFT JOIN pg_catalog.pg_description AS table_comment
-    ON table_comment.objoid = c.oid AND table_comment.objsubid = 0
-    AND table_comment.classoid = 'pg_catalog.pg_class'::regclass
-LEFT JOIN pg_catalog.pg_description AS column_comment
-    ON column_comment.objoid = c.oid AND column_comment.objsubid = a.attnum
-    AND column_comment.classoid = 'pg_catalog.pg_class'::regclass
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-    AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_(catalog|toast|temp_)'
-ORDER BY n.nspname, c.relname, c.oid, a.attnum
+LEFT JOIN (domains AS d JOIN pg_catalog.pg_type AS base ON base.oid = d.base AND base.typtype <> 'd') ON d.oid = t.oid
+LEFT JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = c.oid AND f.adnum = a.attnum
+LEFT JOIN pg_catalog.pg_description AS about
+    ON about.objoid = c.oid AND about.objsubid = a.attnum AND about.classoid = 'pg_catalog.pg_class'::regclass
+ORDER BY c.home, c.name, c.oid, a.attnum
 """
 
 
@@ -87,6 +112,7 @@ SELECT
     pg_catalog.pg_get_constraintdef(r.oid) AS definition,
     NULL AS is_unique,
     {SCHEMA.format("f", "n")} AS referred_schema,
+    n.nspname::text AS referred_home,
     f.relname::text AS referred_table,
     {_named("r.confkey", "r.confrelid")} AS referred_columns,
     r.confdeltype::text AS on_delete,
@@ -115,7 +141,7 @@ SELECT
     ),
     pg_catalog.pg_get_expr(x.indpred, x.indrelid),
     x.indisunique AND x.indisvalid,
-    NULL, NULL, NULL, NULL, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL
 FROM pg_catalog.pg_index AS x
 JOIN pg_catalog.pg_class AS i ON i.oid = x.indexrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = i.relnamespace
@@ -133,7 +159,7 @@ ACTIONS: Mapping[str, str] = {
     "d": "SET DEFAULT",
 }
 CONSTRAINTS: Mapping[str, str] = {"u": "unique", "c": "check", "x": "exclusion"}
-OF_TABLE = 8
+OF_TABLE = 10
 """How many values of a row are about the table, and the same for all of its columns."""
 
 
@@ -146,6 +172,7 @@ class Rule(NamedTuple):
     definition: str | None
     is_unique: bool | None
     referred_schema: str | None
+    referred_home: str | None
     referred_table: str | None
     referred_columns: list[str] | None
     on_delete: str | None
@@ -161,23 +188,26 @@ async def catalog_of(connection: Connection) -> Sequence[CatalogTable]:
     found = await connection.fetch(RULES, ())
     rules = {table: [Rule(*row[1:]) for row in some] for table, some in groupby(found, lambda row: row[0])}
     return [
-        _table(about, [row[OF_TABLE:] for row in some], rules.get(about[0], ()))
+        _by_itself(about, [row[OF_TABLE:] for row in some], rules.get(about[0], ()))
         for about, some in groupby(columns, lambda row: row[:OF_TABLE])
     ]
 
 
+def _by_itself(about: Row, columns: Sequence[Row], rules: Rules) -> CatalogTable:
+    return by_itself(about[3], about[1], lambda: _table(about, columns, rules))
+
+
 def _table(about: Row, columns: Iterable[Row], rules: Rules) -> CatalogTable:
-    _, schema, name, kind, is_partition, is_readable, rows, comment = about
+    _, schema, home, name, kind, is_partition, is_inherited, is_readable, rows, comment = about
     traits = [TRAITS[kind]] if kind in TRAITS else []
-    if is_partition:
-        traits.append("partition")
-    if not is_readable:
-        traits.append("forbidden")
+    marks = {"partition": is_partition, "inherited": is_inherited, "forbidden": not is_readable}
+    traits += [trait for trait, is_so in marks.items() if is_so]
     return CatalogTable(
         name=name,
         kind="view" if kind in "vm" else "table",
         columns=tuple(_column(row) for row in columns if row[0] is not None),
         schema=schema,
+        home=home,
         traits=tuple(traits),
         key=next((tuple(rule.columns or ()) for rule in rules if rule.kind == "p"), ()),
         foreign_keys=tuple(_reference(rule) for rule in rules if rule.kind == "f"),
@@ -199,7 +229,7 @@ def _table(about: Row, columns: Iterable[Row], rules: Rules) -> CatalogTable:
 
 
 def _column(row: Row) -> CatalogColumn:
-    name, type, base, labels, nullable, expression, generated, identity, comment = row
+    name, type, base, labels, nullable, expression, generated, identity, is_readable, comment = row
     return CatalogColumn(
         name=name,
         type=type,
@@ -208,6 +238,7 @@ def _column(row: Row) -> CatalogColumn:
         default=None if generated else expression,
         generated=expression if generated else "",
         identity=IDENTITIES.get(identity, ""),
+        forbidden=not is_readable,
         comment=comment or "",
     )
 
@@ -221,4 +252,5 @@ def _reference(rule: Rule) -> CatalogReference:
         referred=tuple(rule.referred_columns or ()),
         on_delete=ACTIONS[rule.on_delete or "a"],
         on_update=ACTIONS[rule.on_update or "a"],
+        home=rule.referred_home or "",
     )

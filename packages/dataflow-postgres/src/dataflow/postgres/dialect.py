@@ -14,6 +14,7 @@ from dataflow.postgres.catalog import catalog_of
 from dataflow.postgres.ddl import qualified
 from dataflow.postgres.driver import PostgresConnection
 from dataflow.postgres.options import PostgresOptions
+from dataflow.postgres.replication import PostgresReplication
 from dataflow.postgres.transactions import begin_on
 from dataflow.postgres.two_phase import PostgresTwoPhase
 from dataflow.stages import Function
@@ -47,6 +48,7 @@ class PostgresDialect:
             Capability.NAN,
             Capability.PARTIAL_INDEXES,
             Capability.REFERENTIAL_ACTIONS,
+            Capability.REPLICAS,
             Capability.SAVEPOINTS,
             Capability.UPSERT,
         }
@@ -55,6 +57,7 @@ class PostgresDialect:
     isolations = frozenset(Isolation)
     generated_key = ""
     two_phase = PostgresTwoPhase()
+    replication = PostgresReplication()
     in_process = False
     pool_size = CONNECTIONS_KEPT
     max_connections: int | None = None

@@ -17,7 +17,7 @@ from dataflow.postgres.bulk.through_table import FEWEST_ROWS, MAY_MAKE_TABLES, i
 from dataflow.postgres.bulk.update_from_arrays import update_rows
 from dataflow.postgres.bulk.upsert import upsert_rows
 from dataflow.postgres.ddl import qualified
-from dataflow.postgres.errors import DRIVER_ERRORS, translate, unreachable
+from dataflow.postgres.errors import DRIVER_ERRORS, UNREADABLE, translate, unreachable
 from dataflow.postgres.options import PostgresOptions
 
 __all__ = ["PostgresConnection"]
@@ -240,6 +240,8 @@ class PostgresConnection:
 
     async def _told(self, error: BaseException) -> BaseException:
         """The error of the tree for what ended a statement; by then one that was cut off has ended on the server."""
+        if isinstance(error, UNREADABLE):
+            return translate(error)
         if not isinstance(error, DRIVER_ERRORS) or isinstance(error, TimeoutError):
             self._unsettled = True
         is_cut_off = isinstance(error, asyncio.CancelledError | TimeoutError)

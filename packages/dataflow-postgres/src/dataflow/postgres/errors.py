@@ -24,9 +24,10 @@ from dataflow.errors import (
     StatementTimeout,
     StorageFull,
     UniqueViolation,
+    UnreadableValue,
 )
 
-__all__ = ["DRIVER_ERRORS", "translate", "unreachable"]
+__all__ = ["DRIVER_ERRORS", "UNREADABLE", "translate", "unreachable"]
 
 DRIVER_ERRORS = (
     asyncpg.PostgresError,
@@ -34,6 +35,9 @@ DRIVER_ERRORS = (
     asyncpg.InternalClientError,
     OSError,  # TimeoutError is one of them
 )
+
+UNREADABLE = (ValueError, OverflowError)
+"""What the driver raises for a value that Python has none for, by which the connection is none the worse."""
 
 # From the start, as a value may look the same.
 KEY = re.compile(r"[^()]*\(([^()]+)\)=\(")
@@ -122,6 +126,11 @@ def translate(error: BaseException) -> DatabaseError:
     if isinstance(error, asyncpg.exceptions._base.DataError):
         return QueryError(
             "a value does not have the type that the server expects of it; say the type in the SQL: CAST(:name AS date)"
+        )
+    if isinstance(error, UNREADABLE):
+        return UnreadableValue(
+            "a stored date or time is none of Python's, which has the years 1 to 9999 and no 24:00; leave its field "
+            "out with fields=[...], or read it as a text in a SQLNode: CAST(day AS text)"
         )
     words = str(error)
     if "closed" in words or "cannot switch to state" in words:

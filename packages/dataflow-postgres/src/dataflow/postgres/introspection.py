@@ -7,10 +7,12 @@ from dataflow.model.schema import Model
 
 __all__ = ["tables_of"]
 
-# Names are looked up as a statement would: along the search path.
+# Names are looked up as a statement would: along the search path, unless the schema is said.
 NAMED = """
-FROM pg_catalog.unnest($1::text[]) AS wanted(name)
-JOIN pg_catalog.pg_class AS c ON c.oid = pg_catalog.to_regclass(pg_catalog.quote_ident(wanted.name))
+FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) AS wanted(name, schema)
+JOIN pg_catalog.pg_class AS c ON c.oid = pg_catalog.to_regclass(
+    pg_catalog.concat(pg_catalog.quote_ident(NULLIF(wanted.schema, '')) || '.', pg_catalog.quote_ident(wanted.name))
+)
 """
 COLUMNS = f"""
 SELECT
@@ -20,11 +22,12 @@ SELECT
         ELSE pg_catalog.format_type(a.atttypid, a.atttypmod) END,
     NOT a.attnotnull,
     a.atthasdef OR a.attidentity <> '',
-    NOT coalesce(l.collisdeterministic, true),
+    NOT coalesce(l.collisdeterministic, true) OR 'citext' IN (t.typname, coalesce(base.typname, '')),
     pg_catalog.array_position(k.indkey::int2[], a.attnum)
 {NAMED}
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_type AS base ON base.oid = t.typbasetype AND t.typtype = 'd'
 LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation
 LEFT JOIN pg_catalog.pg_index AS k ON k.indrelid = c.oid AND k.indisprimary
 ORDER BY wanted.name, a.attnum
@@ -51,7 +54,7 @@ JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = ANY (r.co
 
 async def tables_of(connection: Connection, models: Sequence[Model]) -> Mapping[str, Table]:
     """Describe the tables of models."""
-    names = [[model.table for model in models]]
+    names = [[model.table for model in models], [model.schema for model in models]]
     columns = _by_table(await connection.fetch(COLUMNS, names))
     if not columns:
         return {}

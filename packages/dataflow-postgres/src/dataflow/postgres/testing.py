@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataflow.testing.containers import Image
     from dataflow.testing.local_server import Launch, Site
 
-__all__ = ["Postgres"]
+__all__ = ["Postgres", "PostgresReplica"]
 
 T = TypeVar("T")
 
@@ -79,10 +79,10 @@ class Postgres(ServerProvision):
         return _Databases(url, worker, started, own=self.own)
 
     def set_up(self, site: "Site") -> "Launch":
-        from dataflow.testing.local_server import Launch, find_program
+        from dataflow.testing.local_server import find_program
 
         try:
-            server, initdb = (find_program(name, folders=FOLDERS) for name in ("postgres", "initdb"))
+            _, initdb = (find_program(name, folders=FOLDERS) for name in ("postgres", "initdb"))
         except NoDatabase as error:
             raise NoDatabase(f"install PostgreSQL 13 or newer ({error})") from None
         data, secret, password = site.folder / "data", site.folder / "password", secrets.token_hex()
@@ -97,9 +97,15 @@ class Postgres(ServerProvision):
         except NoDatabase:  # before PostgreSQL 15, or built without ICU
             shutil.rmtree(data, ignore_errors=True)
             site.run(*initialise)
+        return self.launch(site, password)
+
+    def launch(self, site: "Site", password: str) -> "Launch":
+        """How a server is started whose data is in the folder ``data`` of a site."""
+        from dataflow.testing.local_server import Launch, find_program
+
         place = ("listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={site.port}")
         return Launch(
-            (server, "-D", data, *self.options(*place)),
+            (find_program("postgres", folders=FOLDERS), "-D", site.folder / "data", *self.options(*place)),
             self.url(password, "127.0.0.1", site.port),
             stop_signal=signal.SIGQUIT,
             shutdown_signal=signal.SIGINT,
@@ -128,6 +134,35 @@ class Postgres(ServerProvision):
             except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
                 return False
         return True
+
+
+@dataclass(frozen=True)
+class PostgresReplica(Postgres):
+    """A server that follows another one by streaming replication, made of this machine's software.
+
+    It has the databases of the other one, each under the same name, and none of its own.
+
+    :param primary: the URL of a database of that; it was started for these tests, with ``own=True``.
+    """
+
+    own: bool = True
+    primary: str = ""
+
+    def set_up(self, site: "Site") -> "Launch":
+        from dataflow.testing.local_server import find_program
+
+        # That of the server's own version; what is in the PATH may be a wrapper.
+        copier = find_program("postgres", folders=FOLDERS).with_name("pg_basebackup")
+        data = site.folder / "data"
+        site.run(
+            *(copier, "--pgdata", data, "--dbname", self.primary, "--write-recovery-conf"),
+            *("--checkpoint=fast", "--wal-method=stream", "--no-sync"),
+        )
+        password = DatabaseURL.parse(self.primary).password or ""
+        return self.launch(site, password)
+
+    def image(self, password: str) -> "Image":
+        raise NoDatabase("(a replica is started from this machine's software only)")
 
 
 class _Databases(Databases):

@@ -44,7 +44,8 @@ class PostgresTwoPhase:
         try:
             await connection.execute(f"PREPARE TRANSACTION {_text(gid)}")
         except StorageFull as error:
-            # It has room in its memory for so many, and calls it that.
+            if not _lacks_room(error):
+                raise
             raise DatabaseBusy(
                 "as many transactions are prepared as the server has room for; raise its max_prepared_transactions"
             ) from error
@@ -69,6 +70,12 @@ class PostgresTwoPhase:
                 raise
             return False
         return True
+
+
+def _lacks_room(error: StorageFull) -> bool:
+    """Whether it is the room for what is prepared that is full; the server calls that to be out of memory, too."""
+    hint = getattr(error.__cause__, "hint", None) or ""  # in the language of the server, but for the setting
+    return "max_prepared_transactions" in hint
 
 
 def _text(gid: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from dataflow.abc import BatchInsert
 from dataflow.postgres.bulk.arrays import array_of, rows_from_arrays
+from dataflow.postgres.bulk.change_first import change_first, may_change_first
 from dataflow.postgres.bulk.multi_values import insert_rows
 from dataflow.postgres.bulk.target import Target
 from dataflow.postgres.bulk.through_table import insert_through_table
@@ -27,6 +28,8 @@ async def upsert_rows(
 
     :param through_table: whether they are worth a temporary table, and may have one.
     """
+    if through_table and await may_change_first(raw, batch):
+        return await change_first(raw, target, batch, rows)
     insert = insert_through_table if through_table else insert_rows
     if not target.is_plain:
         met = await _met(raw, target, batch, rows)

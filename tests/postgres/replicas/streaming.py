@@ -1,0 +1,138 @@
+"""A PostgreSQL server and one that follows it, and what tests of them share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import asyncpg
+import pytest
+
+from dataflow import DataFlow
+from dataflow.postgres.testing import Postgres, PostgresReplica
+from dataflow.testing.suite import server_of
+from dataflow.url import DatabaseURL
+
+__all__ = [
+    "PRIMARY",
+    "WHERE",
+    "Pair",
+    "catch_up",
+    "define_item",
+    "hold_back",
+    "is_there",
+    "is_well",
+    "let_go",
+    "names",
+    "pair_of",
+    "until",
+    "value",
+    "with_views",
+]
+
+PRIMARY = Postgres(own=True, settings=("work_mem=5MB",))
+"""It has settings of its own, so that no other tests kill it."""
+WHERE = "SELECT pg_is_in_recovery() AS there"
+DIES_THERE = "CASE WHEN pg_is_in_recovery() THEN pg_terminate_backend(pg_backend_pid()) END"
+SPOTS = "CREATE VIEW spots AS SELECT 1 AS id, pg_is_in_recovery() AS there"
+TRAPS = f"CREATE VIEW traps AS SELECT 1 AS id, pg_is_in_recovery() AS there, {DIES_THERE} AS dead"
+CAUGHT_UP = "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn"
+
+
+class Pair(NamedTuple):
+    """The URLs of a database and of its copy, and the server of that."""
+
+    primary: str
+    replica: str
+    follower: Any
+
+
+@contextmanager
+def pair_of(request: pytest.FixtureRequest, *settings: str) -> Iterator[Pair]:
+    """An empty database, and its copy on a replica with these settings, which has caught up."""
+    leader: Any = server_of(PRIMARY, request)
+    follower: Any = server_of(
+        PostgresReplica(settings=settings, primary=leader.place.get_connection_url()), request
+    )
+    with leader.database() as url:
+        copy = replace(follower.place, database=DatabaseURL.parse(url).database)
+        pair = Pair(url, copy.get_connection_url(), follower)
+        asyncio.run(catch_up(pair))
+        yield pair
+
+
+async def value(url: str, sql: str, *parameters: object) -> Any:
+    """What a statement brings, on a connection that DataFlow knows nothing of."""
+    place = DatabaseURL.parse(url)
+    connection = await asyncpg.connect(
+        host=place.host,
+        port=place.port,
+        user=place.username,
+        password=place.password,
+        database=place.database,
+    )
+    try:
+        return await connection.fetchval(sql, *parameters)
+    finally:
+        await connection.close()
+
+
+async def until(is_so: Callable[[], Awaitable[object]]) -> None:
+    """Ask again and again, for a minute."""
+    async with asyncio.timeout(60):
+        while not await is_so():
+            await asyncio.sleep(0.01)
+
+
+async def catch_up(pair: Pair) -> None:
+    """Wait until the copy is what the database is now."""
+    elsewhere = replace(DatabaseURL.parse(pair.replica), database="postgres").get_connection_url()
+    position = await value(pair.primary, "SELECT pg_current_wal_flush_lsn()::text")
+
+    async def has_caught_up() -> bool:
+        # A log that grows: its last bytes may be none that are ever replayed.
+        await value(pair.primary, "SELECT pg_logical_emit_message(true, 'tests', '')")
+        return bool(await value(elsewhere, CAUGHT_UP, position))
+
+    await until(has_caught_up)
+
+
+async def hold_back(pair: Pair) -> None:
+    """Keep the replica from replaying anything more."""
+    await value(pair.replica, "SELECT pg_wal_replay_pause()")
+    await until(lambda: value(pair.replica, "SELECT pg_get_wal_replay_pause_state() = 'paused'"))
+
+
+async def let_go(pair: Pair) -> None:
+    """Have it go on."""
+    await value(pair.replica, "SELECT pg_wal_replay_resume()")
+
+
+def define_item(db: DataFlow) -> None:
+    @db.model
+    class Item:
+        name: str
+        amount: int = 0
+        __dataflow__ = {"timestamps": False}  # noqa: RUF012 - as every model writes it
+
+
+async def is_there(db: DataFlow, sql: str = WHERE) -> bool:
+    """Whether the replica has answered."""
+    answer = (await db.nodes.SQLNode(sql=sql))["records"][0]["there"]
+    return bool(answer)
+
+
+async def is_well(db: DataFlow) -> bool:
+    return bool((await db.health())["read_replica"]["ok"])
+
+
+async def names(db: DataFlow) -> list[str]:
+    return [row["name"] for row in (await db.nodes.ItemListNode(order_by=["id"]))["records"]]
+
+
+async def with_views(db: DataFlow) -> None:
+    """Views as nodes, whose rows tell where they were read."""
+    for sql in (SPOTS, TRAPS):
+        await db.nodes.SQLNode(sql=sql)
+    await asyncio.to_thread(db.register_schema_as_models, ["spots", "traps"])
