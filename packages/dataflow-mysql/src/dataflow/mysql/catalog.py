@@ -5,24 +5,35 @@ from itertools import groupby
 from typing import NamedTuple
 
 from dataflow.abc import Connection, Row
-from dataflow.catalog import CatalogColumn, CatalogConstraint, CatalogIndex, CatalogReference, CatalogTable
+from dataflow.catalog import (
+    CatalogColumn,
+    CatalogConstraint,
+    CatalogIndex,
+    CatalogReference,
+    CatalogTable,
+    by_itself,
+)
 from dataflow.mysql.logical import as_text, logical_type
 
 __all__ = ["catalog_of"]
 
+# Names compare as bytes: a collation would take users for Users, where these are two tables.
 TABLES = """
 SELECT t.table_name, t.table_type, t.table_rows, t.table_comment, t.create_options,
     c.column_name, c.column_type, c.is_nullable, c.column_default, c.extra, c.generation_expression, c.column_comment
 FROM information_schema.tables AS t
 LEFT JOIN information_schema.columns AS c
     ON c.table_schema = t.table_schema AND c.table_name = t.table_name
+    AND CAST(c.table_name AS BINARY) = CAST(t.table_name AS BINARY)
 WHERE t.table_schema = DATABASE() AND t.table_type IN ('BASE TABLE', 'VIEW', 'SYSTEM VERSIONED')
-ORDER BY t.table_name, c.ordinal_position
+ORDER BY CAST(t.table_name AS BINARY), c.ordinal_position
 """
-# A unique index over the beginnings of texts is none over the texts: such a part is as good as an expression.
+# A unique index over the beginnings of texts is none over the texts: such a part is as good as an expression. A key
+# over them tells rows apart all the same.
 INDEXES = """
 SELECT CAST(table_name AS CHAR) AS relation, 'index' AS kind, CAST(index_name AS CHAR) AS name,
-    seq_in_index AS place, CASE WHEN sub_part IS NULL THEN CAST(column_name AS CHAR) END AS part,
+    seq_in_index AS place,
+    CASE WHEN sub_part IS NULL OR index_name = 'PRIMARY' THEN CAST(column_name AS CHAR) END AS part,
     CAST(collation AS CHAR) AS detail, non_unique = 0 AS is_unique, NULL AS referred, NULL AS referred_part,
     NULL AS on_delete, NULL AS on_update
 FROM information_schema.statistics
@@ -37,7 +48,7 @@ SELECT CAST(k.table_name AS CHAR), 'reference', CAST(k.constraint_name AS CHAR),
 FROM information_schema.key_column_usage AS k
 JOIN information_schema.referential_constraints AS r
     ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name
-    AND r.table_name = k.table_name
+    AND r.table_name = k.table_name AND CAST(r.table_name AS BINARY) = CAST(k.table_name AS BINARY)
 WHERE k.table_schema = DATABASE() AND k.referenced_table_name IS NOT NULL
 """
 # MySQL tells the table of a check elsewhere; MariaDB has checks of one name in several tables.
@@ -56,7 +67,6 @@ CHECKS_OF_MARIADB = CHECKS.format(table="c", join="")
 
 PRIMARY = "PRIMARY"
 EXPRESSION = "(expression)"
-HIDDEN_KEY = "my_row_id"
 OF_TABLE = 5
 """How many values of a row are about the table, and the same for all of its columns."""
 
@@ -84,9 +94,15 @@ async def catalog_of(connection: Connection, *, is_mariadb: bool) -> Sequence[Ca
     found = await connection.fetch(rules, ())
     parts = {table: [Part(*row[1:]) for row in some] for table, some in groupby(found, lambda row: row[0])}
     return [
-        _table(about, [row[OF_TABLE:] for row in some], parts.get(about[0], ()), is_mariadb=is_mariadb)
+        _by_itself(about, [row[OF_TABLE:] for row in some], parts.get(about[0], ()), is_mariadb=is_mariadb)
         for about, some in groupby(columns, lambda row: row[:OF_TABLE])
     ]
+
+
+def _by_itself(
+    about: Row, columns: Sequence[Row], parts: Sequence[Part], *, is_mariadb: bool
+) -> CatalogTable:
+    return by_itself(about[0], "", lambda: _table(about, columns, parts, is_mariadb=is_mariadb))
 
 
 def _table(about: Row, columns: Iterable[Row], parts: Sequence[Part], *, is_mariadb: bool) -> CatalogTable:

@@ -19,6 +19,7 @@ from dataflow.mysql.flavors import MARIADB, MYSQL, Flavor
 from dataflow.mysql.limits import check_names, check_sizes, key_length
 from dataflow.mysql.names import quoted
 from dataflow.mysql.options import MySQLOptions
+from dataflow.mysql.replication import MySQLReplication
 from dataflow.mysql.session import Settings
 from dataflow.mysql.transactions import begin_on, restore_limits
 from dataflow.mysql.two_phase import MySQLTwoPhase
@@ -54,6 +55,7 @@ class MySQLDialect:
             Capability.LIMITED_WRITES,
             Capability.PARTIAL_INDEXES,
             Capability.REFERENTIAL_ACTIONS,
+            Capability.REPLICAS,
             Capability.SAVEPOINTS,
             Capability.STATEMENT_ATOMICITY,
             Capability.UPDATE_JOIN,
@@ -78,6 +80,7 @@ class MySQLDialect:
         self._flavor = MARIADB if url.scheme == "mariadb" else MYSQL
         self._stored_apart: set[tuple[str, str]] = set()
         self._indexes: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.replication = MySQLReplication(self._indexes, self._greet)
 
     @property
     def returning(self) -> frozenset[type]:
@@ -228,6 +231,8 @@ class MySQLDialect:
         return found
 
     async def discover(self, connection: Connection) -> Sequence[CatalogTable]:
+        if not self._database:
+            raise ConfigurationError("the URL names no database to look at; write mysql://host/shop")
         return await catalog_of(connection, is_mariadb=self._flavor is MARIADB)
 
     def stores(self, column: Column, type: ColumnType) -> bool:

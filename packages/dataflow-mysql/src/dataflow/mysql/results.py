@@ -1,11 +1,12 @@
 """Rows of SQL that the user wrote: their values by the types that the server names."""
 
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from dataflow.abc import Convert, Rows
+from dataflow.mysql.types import decode_date, decode_time
 
 __all__ = ["readable"]
 
@@ -33,30 +34,16 @@ def _decoded(row: tuple[Any, ...], decoders: list[tuple[int, Convert]]) -> tuple
     return tuple(cells)
 
 
-def _or_text(decode: Callable[[str], Any]) -> Convert:
-    """What cannot be read, such as a date of zeros, stays a text."""
-
-    def convert(stored: str) -> Any:
-        try:
-            return decode(stored)
-        except ValueError:
-            return stored
-
-    return convert
-
-
-def _time(stored: str) -> time | timedelta:
+def _moment(stored: str) -> datetime | str:
     try:
-        return time.fromisoformat(stored)
+        return datetime.fromisoformat(stored)
     except ValueError:
-        sign = -1 if stored.startswith("-") else 1
-        hours, minutes, seconds = stored.lstrip("-").split(":")
-        return sign * timedelta(hours=int(hours), minutes=int(minutes), seconds=float(seconds))
+        return stored  # a moment of zeros
 
 
 DECODERS: Mapping[int, Convert] = {
     **dict.fromkeys(DECIMALS, Decimal),
-    **dict.fromkeys(DATES, _or_text(date.fromisoformat)),
-    **dict.fromkeys(MOMENTS, _or_text(datetime.fromisoformat)),
-    **dict.fromkeys(TIMES, _or_text(_time)),
+    **dict.fromkeys(DATES, decode_date),
+    **dict.fromkeys(MOMENTS, _moment),
+    **dict.fromkeys(TIMES, decode_time),
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dataflow.testing.provision import NoDatabase
 from dataflow.testing.started import Databases, ServerProvision, Started
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dataflow.testing.containers import Image
     from dataflow.testing.local_server import Launch, Site
 
-__all__ = ["MySQL"]
+__all__ = ["MySQL", "MySQLReplica"]
 
 IMAGE = "mariadb:11.8"
 FOLDERS = ("/usr/sbin", "/usr/libexec", "/usr/local/mysql/bin", "/opt/homebrew/bin")
@@ -36,6 +36,7 @@ ALWAYS = (
     "sql-mode=NO_ENGINE_SUBSTITUTION",
     "default-time-zone=+05:30",
 )
+WITH_GTIDS = ("loose-gtid-mode=ON", "loose-enforce-gtid-consistency=ON")  # MariaDB has them always
 QUICK = ("innodb-flush-log-at-trx-commit=0",)
 
 
@@ -99,6 +100,30 @@ class MySQL(ServerProvision):
         return True
 
 
+@dataclass(frozen=True)
+class MySQLReplica(MySQL):
+    """A server that follows another one by GTIDs, from the beginning of its log.
+
+    It has the databases of the other one, each under the same name, and none of its own.
+
+    :param primary: the URL of a database of that; it was started for these tests, with ``own=True`` and the settings
+        ``MySQLReplica.leading``.
+    """
+
+    leading: ClassVar[tuple[str, ...]] = ("log-bin=binlog", "server-id=1", *WITH_GTIDS)
+    own: bool = True
+    settings: tuple[str, ...] = ("server-id=2", "relay-log=relay", "relay-log-recovery=ON", *WITH_GTIDS)
+    primary: str = ""
+
+    def databases(self, url: str, worker: str, started: Started | None = None) -> Databases:
+        databases = _Databases(url, worker, started, own=self.own)
+        databases.follow(DatabaseURL.parse(self.primary))
+        return databases
+
+    def image(self, password: str) -> "Image":
+        raise NoDatabase("(a replica is started from this machine's software only)")
+
+
 class _Databases(Databases):
     """Databases of a server; each test gets a new one."""
 
@@ -128,6 +153,34 @@ class _Databases(Databases):
             ):
                 self._kill_connection(connection)
             self._run(f"DROP DATABASE {name}")
+
+    def command(self, mariadb: str, mysql: str | None = None) -> tuple[tuple[Any, ...], ...]:
+        """Run a statement as an administrator; what it brings.
+
+        :param mysql: how MySQL says it, where that is otherwise.
+        """
+        self._run("DO 0")
+        assert self._connection is not None
+        is_mariadb = "MariaDB" in self._connection.get_server_info()
+        return self._run(mariadb if mysql is None or is_mariadb else mysql)
+
+    def follow(self, primary: DatabaseURL) -> None:
+        """Begin to do what another server has done."""
+        place = {
+            "HOST": f"'{primary.host}'",
+            "PORT": primary.port,
+            "USER": f"'{primary.username}'",
+            "PASSWORD": f"'{primary.password or ''}'",
+        }
+        master, source = (
+            ", ".join(f"{word}_{name} = {value}" for name, value in place.items())
+            for word in ("MASTER", "SOURCE")
+        )
+        self.command(
+            f"CHANGE MASTER TO {master}, MASTER_USE_GTID = slave_pos",
+            f"CHANGE REPLICATION SOURCE TO {source}, SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1",
+        )
+        self.command("START SLAVE", "START REPLICA")
 
     def _kill_connection(self, number: int) -> None:
         from pymysql.constants.ER import NO_SUCH_THREAD

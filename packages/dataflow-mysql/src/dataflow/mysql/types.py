@@ -12,7 +12,18 @@ from dataflow.documents import read_json, write_json
 from dataflow.mysql.literals import Members
 from dataflow.types import ColumnType, Kind
 
-__all__ = ["DIGITS", "LONGEST_VARCHAR", "codec", "declared", "is_long", "is_stored_apart", "pack", "stores"]
+__all__ = [
+    "DIGITS",
+    "LONGEST_VARCHAR",
+    "codec",
+    "declared",
+    "decode_date",
+    "decode_time",
+    "is_long",
+    "is_stored_apart",
+    "pack",
+    "stores",
+]
 
 DIGITS = (35, 30)
 """How many digits a decimal may have before the point, and after it."""
@@ -106,8 +117,29 @@ def _decode_decimal(stored: str | int) -> Decimal:
     return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
-def _decode_datetime(stored: str) -> datetime:
-    return from_iso_format(f"{stored}+00:00")
+def _decode_datetime(stored: str) -> datetime | str:
+    try:
+        return from_iso_format(f"{stored}+00:00")
+    except ValueError:
+        return stored  # a moment of zeros, which only others can have stored
+
+
+def decode_date(stored: str) -> date | str:
+    """The day; one that is none, such as one of zeros, as the text that it is."""
+    try:
+        return date.fromisoformat(stored)
+    except ValueError:
+        return stored
+
+
+def decode_time(stored: str) -> time | timedelta:
+    """The time of a day; what is none, as MySQL counts up to 838 hours in both directions, is a span."""
+    try:
+        return time.fromisoformat(stored)
+    except ValueError:
+        sign = -1 if stored.startswith("-") else 1
+        hours, minutes, seconds = stored.lstrip("-").split(":")
+        return sign * timedelta(hours=int(hours), minutes=int(minutes), seconds=float(seconds))
 
 
 def _decode_uuid(stored: bytes | str) -> UUID:
@@ -118,8 +150,11 @@ def _decode_interval(stored: int) -> timedelta:
     return timedelta(microseconds=stored)
 
 
-def _decode_boolean(stored: int | bytes) -> bool:
-    return any(stored) if isinstance(stored, bytes) else bool(stored)
+class _Truth(dict[object, object]):
+    """True and False for what stands for them; any other number, which only others can have stored, is itself."""
+
+    def __missing__(self, stored: object) -> object:
+        return stored
 
 
 def _decode_float(stored: float | str) -> float:
@@ -129,13 +164,13 @@ def _decode_float(stored: float | str) -> float:
 CODECS: Mapping[Kind, Codec] = {
     Kind.INTEGER: Codec(),
     Kind.FLOAT: Codec(None, _decode_float),
-    Kind.BOOLEAN: Codec(None, _decode_boolean),
+    Kind.BOOLEAN: Codec(None, _Truth({0: False, 1: True, b"\0": False, b"\1": True}).__getitem__),
     Kind.TEXT: Codec(),
     Kind.BINARY: Codec(),
     Kind.DECIMAL: Codec(None, _decode_decimal),
     Kind.DATETIME: Codec(None, _decode_datetime),
-    Kind.DATE: Codec(None, date.fromisoformat),
-    Kind.TIME: Codec(None, time.fromisoformat),
+    Kind.DATE: Codec(None, decode_date),
+    Kind.TIME: Codec(None, decode_time),
     Kind.INTERVAL: Codec(None, _decode_interval),
     Kind.UUID: Codec(None, _decode_uuid),
     Kind.JSON: Codec(write_json, read_json),
