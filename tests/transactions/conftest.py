@@ -14,6 +14,23 @@ from dataflow.testing import Provision
 from dataflow.testing.suite import server_of
 from dataflow.workflow.graph import Workflow
 
+At = Callable[[str, Callable[[], object]], None]
+PLACES_IN = ("branches", "coordinator", "homes", "in_doubt")
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> At:
+    """Has something happen at a place of the code, once."""
+    waiting: dict[str, Callable[[], object]] = {}
+
+    def passing(name: str) -> None:
+        if name in waiting:
+            waiting.pop(name)()
+
+    for module in PLACES_IN:
+        monkeypatch.setattr(f"dataflow.transactions.{module}.crash_point", passing)
+    return waiting.__setitem__
+
 
 @pytest.fixture(autouse=True)
 def _every_test_cleans_up(nothing_is_left_behind: None) -> None:

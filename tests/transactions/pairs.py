@@ -14,11 +14,12 @@ from dataflow.mysql.testing import MySQL
 from dataflow.postgres.testing import Postgres
 from dataflow.testing import Provision
 from dataflow.testing.suite import server_of
-from dataflow.transactions.decisions import Decisions, on_a_connection
+from dataflow.transactions.borrowing import on_a_connection
+from dataflow.transactions.decisions import Decisions
 from dataflow.transactions.in_doubt import Outcome, branches_in_doubt, recover_branches
 from dataflow.workflow.graph import Workflow
 
-__all__ = ["MANAGER", "PAIRS", "RUNS", "Pair", "Run", "define", "pairs", "run_here", "sites"]
+__all__ = ["MANAGER", "PAIRS", "RUNS", "Pair", "Run", "define", "pairs", "run_here", "say", "sites"]
 
 MANAGER = "DistributedTransactionManagerNode"
 PROVISIONS: dict[str, Provision | None] = {"postgres": Postgres(), "mysql": MySQL(), "sqlite": None}
@@ -77,16 +78,11 @@ class Pair(NamedTuple):
         return [db.databases()["primary"] for db in self]
 
     def in_doubt(self) -> list[str]:
-        """The gids of what is prepared for one of these as home; a server may have those of other tests as well."""
+        """The gids of what is prepared on these."""
 
         async def look() -> list[str]:
-            homes: set[str | None] = set()
-            for database in self.databases():
-                with suppress(QueryError):  # where there is no such table, it is nobody's home
-                    homes.add(await on_a_connection(database, "a test", Decisions(database).known_identity))
             found = [await branches_in_doubt(database) for database in self.databases()]
-            gids = {branch.gid for branches in found for branch in branches}
-            return sorted(gid for gid in gids if gid.split(":")[1] in homes)
+            return sorted({branch.gid for branches in found for branch in branches})
 
         return asyncio.run(look())
 
@@ -144,6 +140,17 @@ def define(one: DataFlow, two: DataFlow) -> Pair:
         balance: int = 0
 
     return Pair(one, two)
+
+
+async def say(db: DataFlow, *statements: str) -> None:
+    """Run statements on a connection of their own."""
+    connection = db.databases()["primary"].dialect.connection()
+    await connection.open()
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 Run = Callable[[Workflow], Any]

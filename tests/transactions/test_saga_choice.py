@@ -8,6 +8,8 @@ import pytest
 
 from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
 from dataflow.errors import WorkflowBuildError, WorkflowExecutionError
+from dataflow.postgres.testing import Postgres
+from dataflow.testing.suite import server_of
 from dataflow.transactions import SagaFailed
 from dataflow.workflow.graph import Workflow
 
@@ -129,3 +131,38 @@ def test_several_databases_that_cannot_agree_make_it_a_saga(two: tuple[DataFlow,
     assert (len(rows(two[0], "Order")), len(rows(two[1], "Account"))) == (1, 1)
     with pytest.raises(WorkflowBuildError, match="cannot commit together"):
         across(two, pattern="two_phase")
+
+
+@pytest.mark.postgres
+def test_servers_that_prepare_nothing_make_it_a_saga(request: pytest.FixtureRequest) -> None:
+    server = server_of(Postgres(settings=("max_prepared_transactions=0",)), request)
+    with ExitStack() as stack:
+        urls = [stack.enter_context(server.database()) for _ in range(2)]
+        one, other = (stack.enter_context(DataFlow(url, pool_timeout=20)) for url in urls)
+        for db in (one, other):
+            define_models(db)
+        workflow = across((one, other))
+        assert "two-phase commit, if all but one of primary and primary can prepare" in explained(workflow)
+        results, _ = LocalRuntime().execute(workflow)
+        assert results["all"]["pattern"] == "saga"
+        assert [row["owner"] for row in rows(other, "Account")] == ["a book"]
+        with pytest.raises(WorkflowExecutionError) as caught:
+            LocalRuntime().execute(across((one, other), MISSING))
+        assert isinstance(caught.value.cause, SagaFailed)
+        assert caught.value.cause.state == "compensated"
+        assert (len(rows(one, "Order")), len(rows(other, "Account"))) == (1, 1)
+
+
+@pytest.mark.parametrize("two", pairs("sqlite+postgres"), indirect=True)
+def test_a_key_that_a_step_of_two_phase_commit_is_given_is_kept(two: tuple[DataFlow, DataFlow]) -> None:
+    @two[0].node
+    def charge(idempotency_key: str) -> str:
+        return idempotency_key
+
+    step = {"node": "charge", "compensation": None}
+    given = {**step, "parameters": {"idempotency_key": "mine"}}
+    read = {**step, "id": "again", "inputs": {"idempotency_key": "OrderCreateNode.item"}}
+    results, _ = LocalRuntime().execute(across(two, given, read, {**step, "id": "made"}, pattern="two_phase"))
+    steps = results["all"]["steps"]
+    assert (steps["charge"]["result"], steps["again"]["result"]) == ("mine", "a book")
+    assert steps["made"]["result"].endswith(":made")

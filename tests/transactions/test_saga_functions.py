@@ -3,13 +3,14 @@
 import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
+from time import time
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from dataflow import DataFlow, LocalRuntime
-from dataflow.errors import InvalidValue
+from dataflow.errors import ConnectionLost, InvalidValue, TransactionTimeout, WorkflowExecutionError
 
 from .conftest import rows, saga_of
 from .test_sagas import FAILING, failure, refusal
@@ -74,6 +75,108 @@ def test_a_key_tells_a_step_from_others_and_is_the_same_each_time(file_db: DataF
 
     error = failure(saga_of(file_db, function("charge", "refund"), FAILING))
     assert keys == [f"{error.saga}:charge", f"{error.saga}:charge:undo"]
+
+
+def test_a_function_that_takes_anything_else_is_given_the_key_that_it_names(file_db: DataFlow) -> None:
+    given: list[dict[str, Any]] = []
+
+    @file_db.node(outside=True)
+    def charge(idempotency_key: str, **rest: Any) -> None:
+        given.append({"key": idempotency_key, **rest})
+
+    @file_db.node(outside=True)
+    def note(**rest: Any) -> None:
+        given.append(rest)
+
+    steps = [function("charge", parameters={"amount": 7}), function("note", parameters={"text": "x"})]
+    results, _ = LocalRuntime().execute(saga_of(file_db, *steps))
+    assert given == [{"key": f"{results['saga']['saga_id']}:charge", "amount": 7}, {"text": "x"}]
+
+
+def test_a_compensation_has_a_key_of_its_own_whatever_its_step_gives_back(file_db: DataFlow) -> None:
+    keys: list[str] = []
+
+    @file_db.node(outside=True)
+    def charge(idempotency_key: str) -> dict[str, Any]:
+        return {"receipt": 7, "idempotency_key": idempotency_key}
+
+    @file_db.node(outside=True)
+    def refund(receipt: int, idempotency_key: str) -> None:
+        keys.append(idempotency_key)
+
+    error = failure(saga_of(file_db, function("charge", "refund"), FAILING))
+    assert keys == [f"{error.saga}:charge:undo"]
+
+
+def test_a_field_of_that_name_is_no_key_and_is_missed_before_anything_is_done(file_db: DataFlow) -> None:
+    @file_db.model
+    class Payment:
+        idempotency_key: str
+
+    order = {"node": "OrderCreateNode", "compensation": "OrderDeleteNode", "parameters": {"item": "x"}}
+    payment = {"node": "PaymentCreateNode", "compensation": None}
+    with pytest.raises(WorkflowExecutionError, match=r"step 'PaymentCreateNode'.*'idempotency_key'"):
+        LocalRuntime().execute(saga_of(file_db, order, payment))
+    assert rows(file_db, "Order") == []
+
+
+def test_a_step_that_is_tried_again_has_the_time_that_is_left(
+    file_db: DataFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, clock = [], [time()]
+    monkeypatch.setattr("dataflow.transactions.saga.time", lambda: clock[0])
+
+    @file_db.node(repeatable=True)
+    def slow() -> None:
+        calls.append("slow")
+        clock[0] += 60
+        raise ConnectionLost("the server was away for a minute")
+
+    error = failure(saga_of(file_db, function("slow"), timeout=30))
+    assert isinstance(error.cause, TransactionTimeout)
+    assert calls == ["slow"]
+
+
+def test_a_step_for_which_no_time_is_left_does_not_begin(
+    file_db: DataFlow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, clock = [], [time()]
+    monkeypatch.setattr("dataflow.transactions.saga.time", lambda: clock[0])
+
+    @file_db.node
+    def slow() -> None:
+        clock[0] += 60
+
+    @file_db.node(outside=True)
+    def charge() -> None:
+        calls.append("charge")
+
+    @file_db.node(outside=True)
+    def refund() -> None:
+        calls.append("refund")
+
+    error = failure(saga_of(file_db, function("slow"), function("charge", "refund"), timeout=30))
+    assert (error.step, error.state) == ("charge", "compensated")
+    assert calls == []
+
+
+@pytest.mark.parametrize(("kind", "outside"), [(ValueError, False), (ValueError, True), (TimeoutError, True)])
+def test_an_error_keeps_what_it_came_from(file_db: DataFlow, kind: type[Exception], outside: bool) -> None:
+    calls: list[str] = []
+
+    @file_db.node(outside=outside)
+    def charge() -> None:
+        calls.append("charge")
+        if len(calls) == 1:
+            raise kind("no") from KeyError("the reason")
+
+    @file_db.node
+    def refund() -> None:
+        pass
+
+    error = failure(saga_of(file_db, function("charge", "refund")))
+    assert isinstance(error.cause, kind)
+    assert isinstance(error.cause.__cause__, KeyError)
 
 
 def test_a_function_outside_keeps_nobody_waiting(file_db: DataFlow) -> None:

@@ -1,6 +1,8 @@
 """Where a saga may run, and where its ledger is."""
 
+import asyncio
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,13 @@ from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
 from dataflow.errors import ValidationError, WorkflowBuildError, WorkflowExecutionError
 from dataflow.postgres.testing import Postgres
 from dataflow.testing.suite import server_of
+from dataflow.transactions import SagaFailed
+from dataflow.transactions.entries import Entries
+from dataflow.transactions.headers import Headers
+from dataflow.transactions.ledger import SAGAS, has_table
 
 from .conftest import define_models, rows, saga_of
+from .pairs import pairs, sites
 
 PAGE = Path(__file__).parents[2] / "docs/transactions.md"
 ORDER = {"node": "OrderCreateNode", "compensation": "OrderDeleteNode", "parameters": {"item": "a book"}}
@@ -86,3 +93,68 @@ def test_the_statements_of_the_page_make_the_tables(request: pytest.FixtureReque
             define_models(strict)
             results, _ = LocalRuntime().execute(saga_of(strict, ORDER))
         assert results["saga"]["state"] == "done"
+
+
+@pytest.fixture(params=[pytest.param(("sqlite", "sqlite"), id="sqlite+sqlite"), *pairs()])
+def shop(request: pytest.FixtureRequest) -> Iterator[DataFlow]:
+    """One object with two databases: orders in the first, accounts in the second."""
+    with sites(request.param, request) as urls, DataFlow(urls[0], books_db=urls[1], pool_timeout=20) as db:
+
+        @db.model
+        class Order:
+            item: str
+
+        @db.model
+        class Account:
+            owner: str
+            __dataflow__ = {"database": "books"}  # noqa: RUF012 - as every model writes it
+
+        yield db
+
+
+ACCOUNT = {"node": "AccountCreateNode", "compensation": "AccountDeleteNode", "parameters": {"owner": "Ann"}}
+MISSING = {"node": "AccountUpdateNode", "compensation": None, "parameters": {"id": 99, "owner": "Bob"}}
+
+
+def test_it_is_kept_on_each_of_the_named_databases(shop: DataFlow) -> None:
+    output = LocalRuntime().execute(saga_of(shop, ORDER, ACCOUNT))[0]["saga"]
+    assert (len(rows(shop, "Order")), len(rows(shop, "Account"))) == (1, 1)
+    assert told(shop, output["saga_id"]) == {
+        "primary": {("OrderCreateNode", "do")},
+        "books": {("AccountCreateNode", "do")},
+    }
+    with pytest.raises(WorkflowExecutionError) as caught:
+        LocalRuntime().execute(saga_of(shop, ORDER, ACCOUNT, MISSING))
+    error = caught.value.cause
+    assert isinstance(error, SagaFailed)
+    assert error.state == "compensated"
+    assert (len(rows(shop, "Order")), len(rows(shop, "Account"))) == (1, 1)
+    assert told(shop, str(error.saga)) == {
+        "primary": {("OrderCreateNode", "do"), ("OrderCreateNode", "undo")},
+        "books": {
+            ("AccountCreateNode", "do"),
+            ("AccountCreateNode", "undo"),
+            ("AccountUpdateNode", "do"),
+        },
+    }
+
+
+def told(db: DataFlow, saga: str) -> dict[str, set[tuple[str, str]]]:
+    """What the ledger of each database tells of a saga."""
+
+    async def read() -> dict[str, set[tuple[str, str]]]:
+        return {name: set(await Entries(one).of(saga)) for name, one in db.databases().items()}
+
+    return asyncio.run(read())
+
+
+def test_it_lives_where_its_steps_are_if_these_are_all_on_one_database(shop: DataFlow) -> None:
+    LocalRuntime().execute(saga_of(shop, ACCOUNT))
+
+    async def homes() -> dict[str, int]:
+        tables = {name: await has_table(one, SAGAS) for name, one in shop.databases().items()}
+        return {
+            name: len(await Headers(shop.databases()[name]).list(["done"])) for name in tables if tables[name]
+        }
+
+    assert asyncio.run(homes()) == {"books": 1}

@@ -7,9 +7,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -26,13 +27,14 @@ from dataflow.transactions.ledger import SAGAS, ledger_model
 
 from .conftest import define_models, rows, saga_of
 from .pairs import pairs, sites
-from .program import define, transfer
+from .program import befalls, define, transfer
 
 PROGRAM = Path(__file__).parent / "program.py"
 WAY_BACK = ("saga.failure", "saga.fence", "saga.compensat")
 FORWARD = [point for point in POINTS if point.startswith("saga.") and not point.startswith(WAY_BACK)]
 BACK = [point for point in POINTS if point.startswith(WAY_BACK)]
 KILLED = -9
+STATES = ("running", "done", "compensating", "compensated", "needs_attention")
 
 
 class Bank:
@@ -52,8 +54,21 @@ class Bank:
     def process(self, outcome: str, crash_at: str = "") -> int:
         """Transfer in a process of its own, and tell how it ended."""
         environment = {**os.environ, "DATAFLOW_CRASH_AT": crash_at}
-        command = [sys.executable, str(PROGRAM), *self._urls, outcome, str(self._letters)]
-        return subprocess.run(command, env=environment, check=False, capture_output=True).returncode
+        return subprocess.run(
+            self._command(outcome), env=environment, check=False, capture_output=True
+        ).returncode
+
+    def recover_in_processes(self, number: int) -> None:
+        """Have several processes recover at once."""
+        processes = [subprocess.Popen(self._command("recover")) for _ in range(number)]
+        assert [process.wait() for process in processes] == [0] * number
+
+    def _command(self, outcome: str) -> Sequence[str]:
+        return [sys.executable, str(PROGRAM), *self._urls, outcome, str(self._letters)]
+
+    def let_befall(self, what: str) -> None:
+        """Have something befall the next letter."""
+        befalls(self._letters).write_text(what)
 
     def recover(self) -> list[Recovered]:
         return asyncio.run(recover(self.home, older_than=0))
@@ -77,13 +92,17 @@ class Bank:
     def states(self) -> list[str]:
         """Those of all sagas."""
         headers = Headers(self.home.databases()["primary"])
-        states = ["running", "done", "compensating", "compensated", "needs_attention"]
-        return [row["state"] for row in asyncio.run(_list(headers, states))]
+        return [row["state"] for row in asyncio.run(_list(headers, STATES))]
 
     @property
     def letters(self) -> Counter[str]:
         """How often a letter was written, by its key."""
         return Counter(line.split()[0] for line in self._letters.read_text().splitlines())
+
+    @property
+    def told(self) -> Counter[str]:
+        """The same for a single saga, by the step."""
+        return Counter({key.partition(":")[2]: times for key, times in self.letters.items()})
 
 
 async def _list(headers: Headers, states: Sequence[str]) -> Sequence[dict[str, str]]:
@@ -156,16 +175,33 @@ def test_a_saga_whose_process_is_alive_is_left_alone(file_db: DataFlow) -> None:
     assert recovered == []
 
 
-def test_several_processes_that_recover_do_each_thing_once(bank: Bank) -> None:
-    assert bank.process("fail", "saga.failure.after_state") == KILLED
-
-    async def main() -> None:
-        await asyncio.gather(*(recover(bank.home, older_than=0) for _ in range(4)))
-
-    asyncio.run(main())
+@pytest.mark.parametrize(
+    ("outcome", "point"),
+    [
+        ("fail", "saga.failure.after_state"),
+        ("late", "saga.step.before_ledger:2"),  # whether the letter was written must be found out
+        ("late", "saga.step.after_commit:1"),  # it must not be written
+        ("give", "saga.step.before_work:2"),  # it goes forward
+    ],
+)
+@pytest.mark.parametrize(
+    "bank",
+    [
+        pytest.param(("sqlite",), id="sqlite"),
+        *pairs("postgres+mysql", "mysql+postgres", "mysql+mysql"),
+    ],
+    indirect=True,
+)
+def test_several_processes_that_recover_do_each_thing_once(bank: Bank, outcome: str, point: str) -> None:
+    assert bank.process(outcome, point) == KILLED
+    if outcome == "late":
+        change(bank, None, deadline=utcnow() - timedelta(seconds=1))
+    bank.recover_in_processes(3)
     bank.recover_to_the_end()
-    assert bank.balances == (100, 100)
-    assert bank.states == ["compensated"]
+    is_done = outcome == "give"
+    assert bank.balances == ((70, 130) if is_done else (100, 100))
+    assert bank.states == ["done" if is_done else "compensated"]
+    assert bool(bank.told["write_letter:undo"]) == (bank.told["write_letter"] > 0 and not is_done)
 
 
 def test_a_step_that_is_slow_finds_that_it_must_not_be_done_any_more(db: DataFlow) -> None:
@@ -269,42 +305,89 @@ def test_a_saga_whose_time_is_over_goes_back(bank: Bank) -> None:
     assert bank.states == ["compensated"]
 
 
-def test_each_step_costs_one_insert_into_the_ledger(file_db: DataFlow) -> None:
-    steps = [
-        {
-            "node": "OrderCreateNode",
-            "id": f"order {number}",
-            "compensation": None,
-            "parameters": {"item": "x"},
-        }
-        for number in range(3)
-    ]
-    workflow = saga_of(file_db, *steps)
+@pytest.fixture
+def sent(db: DataFlow, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Takes up what connections to the database are asked for: the statement, or the head of one of many rows."""
+    texts: list[str] = []
+    connection = type(db.databases()["primary"].dialect.connection())
+    asked = ContextVar("asked", default=False)
+
+    def listen(name: str) -> None:
+        send = getattr(connection, name)
+
+        async def listening(self: object, what: Any, *rest: Any) -> Any:
+            if asked.get():  # a driver may do one thing by means of another
+                return await send(self, what, *rest)
+            texts.append(what if isinstance(what, str) else what.head)
+            token = asked.set(True)
+            try:
+                return await send(self, what, *rest)
+            finally:
+                asked.reset(token)
+
+        monkeypatch.setattr(connection, name, listening)
+
+    for name in ("fetch", "execute", "run", "insert", "update", "upsert"):
+        listen(name)
+    return texts
+
+
+def test_each_step_costs_one_insert_into_the_ledger(db: DataFlow, sent: list[str]) -> None:
+    def step(number: int) -> dict[str, Any]:
+        id = f"order {number}"
+        return {"id": id, "node": "OrderCreateNode", "compensation": None, "parameters": {"item": "x"}}
+
+    workflow = saga_of(db, *map(step, range(3)))
     LocalRuntime().execute(workflow)
-    database = file_db.databases()["primary"]
-    connection = database.take("a test", writes=False)
-    assert connection is not None
-    sent: list[str] = []
-    raw: Any = cast("Any", connection)._raw  # the driver's own
-    raw.set_trace_callback(sent.append)
-    database.give_back(connection, writes=False)
+    sent.clear()
     LocalRuntime().execute(workflow)
-    raw.set_trace_callback(None)
-    assert sum("dataflow_saga_steps" in statement for statement in sent) == 3
+    of_steps = [text for text in sent if "dataflow_saga_steps" in text]
+    assert len(of_steps) == 3
+    assert all(text.startswith("INSERT") for text in of_steps)
     # It begins, in a transaction of its own, and it ends.
-    assert sum('"dataflow_sagas"' in statement for statement in sent) == 2
-    assert sum(statement.startswith("BEGIN") for statement in sent) == 4
+    assert sum("dataflow_sagas" in text for text in sent) == 2
+
+
+def test_a_step_outside_that_can_be_undone_costs_another_one(db: DataFlow, sent: list[str]) -> None:
+    @db.node(outside=True)
+    def charge() -> None:
+        pass
+
+    @db.node(outside=True)
+    def refund() -> None:
+        pass
+
+    workflow = saga_of(db, {"node": "charge", "compensation": "refund"})
+    LocalRuntime().execute(workflow)
+    sent.clear()
+    LocalRuntime().execute(workflow)
+    assert sum("dataflow_saga_steps" in text for text in sent) == 2
 
 
 def test_sagas_are_forgotten_long_after_their_end(small_bank: Bank) -> None:
-    bank, home = small_bank, small_bank.home.databases()["primary"]
+    bank = small_bank
     workflow = transfer(bank.home, bank.other, fails=False)
     kept, old = (LocalRuntime().execute(workflow)[0]["transfer"]["saga_id"] for _ in range(2))
     change(bank, old, updated_at=utcnow() - timedelta(days=8))
     bank.recover()
-
-    async def entries(saga: str) -> int:
-        return len(await Entries(home).of(saga))
-
-    assert (asyncio.run(entries(kept)), asyncio.run(entries(old))) == (4, 0)
+    assert [len(asyncio.run(entries(bank.home, saga))) for saga in (kept, old)] == [4, 0]
     assert bank.states == ["done"]
+
+
+def test_sagas_are_kept_as_long_as_not_all_places_of_their_steps_are_open(tmp_path: Path) -> None:
+    urls = [f"sqlite:///{tmp_path}/{name}.db" for name in ("home", "other")]
+    with ExitStack() as stack:
+        bank = Bank(urls, tmp_path, stack)
+        saga = LocalRuntime().execute(transfer(bank.home, bank.other, fails=False))[0]["transfer"]["saga_id"]
+        change(bank, saga, updated_at=utcnow() - timedelta(days=8))
+    with DataFlow(urls[0]) as home:
+        asyncio.run(recover(home))
+        assert len(asyncio.run(entries(home, saga))) == 3
+    with DataFlow(urls[0]) as home, DataFlow(urls[1]) as other:
+        asyncio.run(recover(home))
+        assert asyncio.run(entries(home, saga)) == asyncio.run(entries(other, saga)) == {}
+
+
+async def entries(db: DataFlow, saga: str) -> dict[tuple[str, str], Any]:
+    """What the ledger of a database tells of a saga."""
+    return dict(await Entries(db.databases()["primary"]).of(saga))

@@ -1,6 +1,7 @@
 """Sagas: steps that are done one by one, each exactly once, and undone where one of them fails."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from dataflow import AsyncLocalRuntime, DataFlow, LocalRuntime, WorkflowBuilder
 from dataflow.errors import RecordNotFound, WorkflowBuildError, WorkflowExecutionError
 from dataflow.transactions.errors import SagaFailed
 
-from .conftest import rows, saga_of
+from .conftest import define_models, rows, saga_of
 
 ORDER = {"node": "OrderCreateNode", "compensation": "OrderDeleteNode", "parameters": {"item": "a book"}}
 ACCOUNT = {"node": "AccountCreateNode", "compensation": "AccountDeleteNode", "parameters": {"owner": "Ann"}}
@@ -90,6 +91,71 @@ def test_an_edge_takes_up_its_failure(file_db: DataFlow) -> None:
     assert results["saga"]["error_type"] == "SagaFailed"
     assert [row["owner"] for row in rows(file_db, "Account")] == ["Eve"]
     assert rows(file_db, "Order") == []
+
+
+@pytest.mark.parametrize(
+    ("step", "compensation"),
+    [
+        (
+            {"node": "AccountUpdateNode", "parameters": {"id": 99, "required": False, "balance": 1}},
+            {"compensation": "AccountUpdateNode", "compensation_parameters": {"balance": 2}},
+        ),
+        (
+            {"node": "AccountUpdateNode", "parameters": {"id": 99, "required": False, "balance": 1}},
+            {"compensation": "AccountUpdateNode", "compensation_parameters": {"id": 1, "balance": 2}},
+        ),
+        (
+            {"node": "AccountDeleteNode", "parameters": {"id": 99}},
+            {"compensation": "AccountCreateNode", "compensation_parameters": {"owner": "Cy"}},
+        ),
+        (
+            {
+                "node": "AccountBulkUpdateNode",
+                "parameters": {"filter": {"id": 99}, "update": {"balance": 1}},
+            },
+            {
+                "compensation": "AccountBulkUpdateNode",
+                "compensation_parameters": {"filter": {"id": 1}, "update": {"balance": 2}},
+            },
+        ),
+    ],
+    ids=["update", "update of another row", "delete", "bulk update"],
+)
+def test_a_step_that_has_found_nothing_has_nothing_to_undo(
+    db: DataFlow, step: dict[str, Any], compensation: dict[str, Any]
+) -> None:
+    db.run_sync(db.nodes.AccountCreateNode(owner="Bob", balance=10))
+    error = failure(
+        saga_of(db, ORDER, {**step, **compensation, "id": "nothing"}, {**FAILING, "id": "missing"})
+    )
+    assert error.state == "compensated"
+    assert rows(db, "Order") == []
+    assert [(row["owner"], row["balance"]) for row in rows(db, "Account")] == [("Bob", 10)]
+
+
+def test_it_runs_without_a_graph(db: DataFlow) -> None:
+    call = db.nodes.TransactionManagerNode
+    output = db.run_sync(call(steps=[ORDER, ACCOUNT]))
+    assert (output["pattern"], output["steps"]["OrderCreateNode"]["item"]) == ("local", "a book")
+    output = db.run_sync(call(pattern="saga", steps=[ORDER], timeout=30))
+    assert (output["pattern"], output["state"]) == ("saga", "done")
+    with pytest.raises(SagaFailed, match="what had been done was undone"):
+        db.run_sync(call(pattern="saga", steps=[ORDER, FAILING]))
+    with pytest.raises(WorkflowBuildError, match="did you mean 'OrderCreateNode'"):
+        db.run_sync(call(steps=[{**ORDER, "node": "OrderCreatNode"}]))
+    assert (len(rows(db, "Order")), len(rows(db, "Account"))) == (2, 1)
+
+
+def test_it_is_awaited_without_a_graph_and_belongs_to_its_own_database(db: DataFlow, tmp_path: Path) -> None:
+    async def main() -> Any:
+        output = await db.nodes.TransactionManagerNode(pattern="saga", steps=[ORDER])
+        await db.close()
+        return output["state"]
+
+    with DataFlow(f"sqlite:///{tmp_path}/other.db") as other:
+        define_models(other)
+        assert asyncio.run(main()) == "done"
+        assert rows(other, "Order") == []
 
 
 def refusal(db: DataFlow, *steps: Any, **parameters: Any) -> str:

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from dataflow import AsyncLocalRuntime, DataFlow, LocalRuntime, WorkflowBuilder
-from dataflow.errors import WorkflowBuildError, WorkflowError, WorkflowExecutionError
+from dataflow.abc import Connection
+from dataflow.errors import StorageFull, WorkflowBuildError, WorkflowError, WorkflowExecutionError
 from dataflow.postgres.testing import Postgres
+from dataflow.postgres.two_phase import PostgresTwoPhase
 from dataflow.testing.suite import server_of
 from dataflow.workflow.graph import Workflow
 
-from .pairs import MANAGER, Pair, define, pairs, run_here, sites
+from .pairs import MANAGER, Pair, define, pairs, run_here, say, sites
 from .test_two_phase_ends import with_balances
 
 OFF = Postgres(settings=("max_prepared_transactions=0",))
@@ -29,7 +31,7 @@ def one_and_two(one_url: str, two_url: str, **options: object) -> Iterator[Pair]
 def has_decided(db: DataFlow) -> bool:
     """Whether a database was home once."""
     try:
-        db.run_sync(db.nodes.SQLNode(sql="SELECT state FROM dataflow_decisions WHERE id = 'identity'"))
+        db.run_sync(db.nodes.SQLNode(sql="SELECT state FROM dataflow_decisions"))
     except Exception:
         return False
     return True
@@ -168,13 +170,76 @@ def test_a_server_without_room_for_another_one_is_told(request: pytest.FixtureRe
         assert pair.balances() == (90, 10)
 
 
-async def say(db: DataFlow, *statements: str) -> None:
-    """Run statements on a connection of their own."""
-    connection = db.databases()["primary"].dialect.connection()
-    await connection.open()
-    for statement in statements:
-        await connection.execute(statement)
-    await connection.close()
+@pytest.mark.postgres
+def test_a_full_disk_is_not_told_as_a_lack_of_room_for_what_is_prepared(
+    request: pytest.FixtureRequest,
+) -> None:
+    fill = "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE disk_full; END $$"
+    late = "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON wide DEFERRABLE INITIALLY DEFERRED"
+    with sites(("postgres", "postgres"), request) as urls, one_and_two(*urls) as pair:
+        asyncio.run(
+            say(pair.one, fill, "CREATE TABLE wide (id int)", f"{late} FOR EACH ROW EXECUTE FUNCTION fill()")
+        )
+
+        async def write() -> None:
+            await pair.one.nodes.SQLNode(sql="INSERT INTO wide VALUES (1)")
+
+        with pytest.raises(WorkflowExecutionError) as caught:
+            run_here(pair.transfer(write))
+        assert isinstance(caught.value.cause, StorageFull)
+        assert "disk is full" in str(caught.value.cause)
+        assert pair.balances() == (100, 0)
+
+
+@pytest.mark.postgres
+def test_a_server_is_asked_on_each_new_connection_and_no_oftener(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Connection] = []
+    ask = PostgresTwoPhase.problem
+
+    async def noted(self: PostgresTwoPhase, connection: Connection) -> str | None:
+        asked.append(connection)
+        return await ask(self, connection)
+
+    monkeypatch.setattr(PostgresTwoPhase, "problem", noted)
+    end = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
+    )
+    with sites(("postgres", "postgres"), request) as urls, one_and_two(*urls) as pair:
+
+        async def give() -> None:
+            await pair.two.nodes.TakerUpdateNode(id=1, updates={"$inc": {"balance": 10}})
+
+        workflow = pair.workflow()
+        workflow.add_node("GiverUpdateNode", "take", {"id": 1, "updates": {"$inc": {"balance": -10}}})
+        workflow.add_node(give)
+        for number in range(1, 4):
+            run_here(workflow.build())
+            assert pair.balances() == (100 - 10 * number, 10 * number)
+        assert len(asked) == len(set(asked))
+        before = {*asked}
+        asyncio.run(say(pair.two, f"{end} current_database()"))
+        run_here(workflow.build())
+        assert {*asked} > before
+
+
+@pytest.mark.postgres
+def test_a_home_in_memory_is_refused_before_anything_is_sent(request: pytest.FixtureRequest) -> None:
+    with sites(("postgres",), request) as (two,), one_and_two("sqlite:///:memory:", two) as pair:
+        with pytest.raises(WorkflowBuildError, match=r"gone with its process.*a file or a server"):
+            pair.transfer()
+
+        async def give() -> None:
+            await pair.two.nodes.TakerUpdateNode(id=1, updates={"$inc": {"balance": 10}})
+
+        workflow = pair.workflow()
+        workflow.add_node("GiverUpdateNode", "take", {"id": 1, "updates": {"$inc": {"balance": -10}}})
+        workflow.add_node(give)
+        with pytest.raises(WorkflowExecutionError, match="in memory"):
+            run_here(workflow.build())
+        assert pair.balances() == (100, 0)
+        assert not has_decided(pair.one)
 
 
 @pytest.mark.postgres
@@ -212,15 +277,23 @@ def test_a_transaction_that_is_open_cannot_agree_any_more(request: pytest.Fixtur
 
 
 @pytest.mark.postgres
-def test_a_table_that_may_not_be_made_is_named(request: pytest.FixtureRequest) -> None:
+def test_tables_that_may_not_be_made_are_named(request: pytest.FixtureRequest) -> None:
     with sites(("postgres", "postgres"), request) as urls:
         with one_and_two(*urls):
             pass  # makes the tables of the models
         with DataFlow(urls[0], auto_migrate=False) as one, DataFlow(urls[1], auto_migrate=False) as two:
             pair = define(one, two)
-            with pytest.raises(WorkflowExecutionError, match='CREATE TABLE "dataflow_decisions"'):
-                run_here(pair.transfer())
-            assert pair.balances() == (100, 0)
+            for db, tables in ((two, ("decisions", "identity")), (one, ("identity",))):
+                with pytest.raises(WorkflowExecutionError, match="some are missing") as caught:
+                    run_here(pair.transfer())
+                statements = str(caught.value.cause).partition("make them: ")[2].split("; ")
+                assert [one.partition("(")[0] for one in statements] == [
+                    f'CREATE TABLE "dataflow_{table}" ' for table in tables
+                ]
+                assert pair.balances() == (100, 0)
+                asyncio.run(say(db, *statements))
+            run_here(pair.transfer())
+            assert pair.balances() == (90, 10)
 
 
 def test_a_pattern_that_does_not_exist_is_told_at_the_build(tmp_path: Path) -> None:

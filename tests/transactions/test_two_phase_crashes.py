@@ -4,14 +4,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Thread
 
 import pytest
 
 from dataflow import DataFlow
 from dataflow.testing.waiting import wait_until
 from dataflow.transactions.crash import POINTS
+from dataflow.transactions.in_doubt import Outcome
 
+from .conftest import At
 from .pairs import Pair, define, pairs, sites
 
 PROGRAM = """
@@ -104,6 +108,54 @@ def test_a_recovery_that_dies_is_done_again(urls: tuple[str, str], pair: Pair) -
     recover(pair)
     assert pair.balances() == (100, 0)
     assert pair.decisions() == ["abort"]
+
+
+def test_who_comes_second_says_so(urls: tuple[str, str], pair: Pair, at: At) -> None:
+    die(urls, "two_phase.decision.before_row")
+    (gid,) = pair.in_doubt()
+
+    def be_faster() -> None:
+        thread = Thread(target=recover, args=(pair,))
+        thread.start()
+        thread.join()
+
+    at("two_phase.recovery.before_branch", be_faster)
+    (outcome,) = pair.recover()
+    assert (outcome.gid, outcome.action) == (gid, "ended")
+
+
+@pytest.mark.parametrize(
+    ("point", "action", "balances"),
+    [
+        ("two_phase.commit.before_branch", "committed", (90, 10)),
+        ("two_phase.decision.before_row", "rolled back", (100, 0)),
+    ],
+)
+def test_several_may_recover_at_once(
+    urls: tuple[str, str], pair: Pair, point: str, action: str, balances: tuple[int, int]
+) -> None:
+    die(urls, point)
+    start = Barrier(2)
+
+    def work(pair: Pair) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+
+        def nothing_is_left() -> bool:
+            outcomes.extend(pair.recover())
+            return not pair.in_doubt()
+
+        start.wait()
+        wait_until(nothing_is_left, lambda: AssertionError("something is in doubt for ever"))
+        return outcomes
+
+    with DataFlow(urls[0]) as one, DataFlow(urls[1]) as two, ThreadPoolExecutor(2) as threads:
+        found = [*threads.map(work, (pair, define(one, two)))]
+    actions = [outcome.action for outcomes in found for outcome in outcomes if outcome.action != "left"]
+    assert actions.count(action) == 1
+    assert {*actions} <= {action, "ended"}
+    assert pair.balances() == balances
+    pair.recover()
+    assert "commit" not in pair.decisions()
 
 
 def test_without_its_home_nothing_is_decided(urls: tuple[str, str], pair: Pair) -> None:

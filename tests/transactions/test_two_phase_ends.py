@@ -10,37 +10,29 @@ from dataclasses import replace
 
 import pytest
 
-from dataflow import AsyncLocalRuntime, DataFlow
-from dataflow.errors import CommitUnknown, ScopeLost, TransactionTimeout, WorkflowExecutionError
+from dataflow import AsyncLocalRuntime, DataFlow, WorkflowBuilder
+from dataflow.errors import (
+    CommitUnknown,
+    Deadlock,
+    ScopeLost,
+    StatementTimeout,
+    TransactionTimeout,
+    WorkflowExecutionError,
+)
 from dataflow.mysql.testing import MySQL
 from dataflow.postgres.testing import Postgres
 from dataflow.testing import Provision, Server
 from dataflow.testing.suite import server_of
 from dataflow.testing.waiting import wait_until
+from dataflow.transactions import branches
 from dataflow.url import DatabaseURL
 from tests.integration.proxy import Proxy, proxied
 
-from .pairs import Pair, define, pairs, run_here, sites
+from .conftest import At
+from .pairs import MANAGER, Pair, define, pairs, run_here, say, sites
 from .test_two_phase_crashes import AFTER, BEFORE
 
 pytestmark = [pytest.mark.postgres, pytest.mark.mysql]
-At = Callable[[str, Callable[[], object]], None]
-
-
-@pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch) -> At:
-    """Has something happen at a place of the code, once."""
-
-    def hook(point: str, action: Callable[[], object]) -> None:
-        waiting = [action]
-
-        def passing(name: str) -> None:
-            if name == point and waiting:
-                waiting.pop()()
-
-        monkeypatch.setattr("dataflow.transactions.coordinator.crash_point", passing)
-
-    return hook
 
 
 @pytest.fixture(params=pairs("postgres+mysql", "mysql+postgres", "sqlite+postgres"))
@@ -123,6 +115,61 @@ def test_time_that_runs_out_after_the_decision_undoes_nothing(pair: Pair, at: At
     assert pair.balances() == (90, 10)
 
 
+@pytest.mark.parametrize("pair", pairs("mysql+postgres"), indirect=True)
+def test_a_refusal_of_home_is_no_doubt_even_if_time_runs_out_then(pair: Pair, at: At) -> None:
+    promised = "CREATE TABLE promised (id INTEGER PRIMARY KEY)"
+    vows = "CREATE TABLE vows (id INTEGER REFERENCES promised DEFERRABLE INITIALLY DEFERRED)"
+    asyncio.run(say(pair.two, promised, vows))
+
+    async def vow() -> None:
+        await pair.two.nodes.SQLNode(sql="INSERT INTO vows (id) VALUES (1)")
+
+    at("two_phase.abort.before_branch", lambda: time.sleep(3.1))
+    with pytest.raises(WorkflowExecutionError) as caught:
+        run_here(pair.transfer(vow, timeout=3))
+    assert isinstance(caught.value.cause, TransactionTimeout)
+    assert pair.in_doubt() == []
+    assert pair.balances() == (100, 0)
+
+
+@pytest.mark.parametrize("pair", pairs("sqlite+postgres"), indirect=True)
+@pytest.mark.parametrize("event", ["decision.after_commit", "commit.before_branch", "commit.after_branch"])
+def test_an_interrupt_after_the_decision_undoes_nothing_and_is_heard(pair: Pair, at: At, event: str) -> None:
+    def give() -> None:
+        pair.two.run_sync(pair.two.nodes.TakerUpdateNode(id=1, updates={"$inc": {"balance": 10}}))
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    run_here(pair.transfer())  # from here on home knows itself
+    workflow = WorkflowBuilder()
+    workflow.add_node(MANAGER, "together")
+    workflow.add_node("GiverUpdateNode", "take", {"id": 1, "updates": {"$inc": {"balance": -10}}})
+    workflow.add_node(give)
+    at(f"two_phase.{event}", interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_here(workflow.build())
+    assert "committed already" in "".join(caught.value.__notes__)
+    assert recovered(pair) == (80, 20)
+
+
+@pytest.mark.parametrize("pair", pairs("sqlite+postgres"), indirect=True)
+def test_a_branch_that_was_ended_by_hand_is_told(
+    pair: Pair, at: At, caplog: pytest.LogCaptureFixture
+) -> None:
+    def by_hand() -> None:
+        (gid,) = pair.in_doubt()
+        asyncio.run(say(pair.two, f"ROLLBACK PREPARED '{gid}'"))
+
+    at("two_phase.commit.before_branch", lambda: in_a_thread(by_hand))
+    with caplog.at_level(logging.WARNING, "dataflow.transactions"):
+        run_here(pair.transfer())
+    assert "somebody ended it by hand" in caplog.text
+    assert pair.decisions() == ["commit"]
+    pair.recover()
+    assert pair.decisions() == []
+
+
 @pytest.mark.parametrize("pair", pairs("postgres+mysql", "mysql+postgres"), indirect=True)
 def test_a_recovery_that_comes_too_early_is_noticed(pair: Pair, at: At) -> None:
     at("two_phase.decision.before_row", lambda: in_a_thread(pair.recover))
@@ -155,6 +202,28 @@ class Cut:
         """End all connections; nobody gets another."""
         self._proxy.lead_to("127.0.0.1", 1)
         self._proxy.cut()
+
+    def greeting(self, db: DataFlow) -> int:
+        """How many bytes it takes to connect."""
+
+        async def greet() -> None:
+            connection = db.databases()["primary"].dialect.connection()
+            await connection.open()
+            await connection.close()
+
+        before = self._proxy.passed
+        asyncio.run(greet())
+        return self._proxy.passed - before
+
+    def after(self, greeting: int) -> None:
+        """End all connections; another one is greeted, and nothing that it asks arrives."""
+        self._proxy.cut()
+        self._proxy.stall(after=greeting)
+
+    @property
+    def has_held(self) -> bool:
+        """Whether something was said that does not arrive."""
+        return self._proxy.holds.is_set()
 
     def without_an_answer(self) -> None:
         """End them when the server has answered what it is asked next."""
@@ -196,6 +265,63 @@ def test_a_branch_that_is_lost_while_it_is_prepared_undoes_all(
     with pytest.raises(WorkflowExecutionError) as caught:
         run_here(pair.transfer())
     branch.thread.join()
+    assert "recovery" in "".join(caught.value.cause.__notes__)
+    branch.heal()
+    assert recovered(pair) == (100, 0)
+
+
+def test_a_prepare_that_is_cut_off_leaves_nothing(request: pytest.FixtureRequest, at: At) -> None:
+    """It takes longer than a statement may, and then comes to its end all the same."""
+    with ExitStack() as stack:
+        home, url = stack.enter_context(sites(("sqlite", "postgres"), request))
+        place = DatabaseURL.parse(url)
+        proxy = stack.enter_context(proxied(place.host or "", place.port or 0))
+        through = replace(place, host="127.0.0.1", port=proxy.port, options={**place.options, "timeout": "2"})
+        one, two = (stack.enter_context(DataFlow(url)) for url in (home, through.get_connection_url()))
+        pair = with_balances(define(one, two))
+        at("two_phase.prepare.before_branch", lambda: proxy.stall(answers_only=True))
+        at("two_phase.abort.before_branch", proxy.go_on)
+        with pytest.raises(WorkflowExecutionError) as caught:
+            run_here(pair.transfer())
+        assert isinstance(caught.value.cause, StatementTimeout)
+        assert pair.in_doubt() == []
+        assert pair.balances() == (100, 0)
+
+
+def test_bad_luck_that_leaves_a_branch_is_not_tried_again(cut_pair: tuple[Pair, Cut, Cut], at: At) -> None:
+    """The branch holds what another attempt would wait for."""
+    pair, _, branch = cut_pair
+
+    def misfortune() -> None:
+        branch.now()
+        raise Deadlock("as if another had wanted the same row")
+
+    at("two_phase.decision.before_row", misfortune)
+    with pytest.raises(WorkflowExecutionError, match="as if another had wanted the same row") as caught:
+        run_here(pair.transfer())
+    assert isinstance(caught.value.cause, ScopeLost)
+    assert "not run again" in str(caught.value.cause)
+    branch.heal()
+    assert recovered(pair) == (100, 0)
+
+
+def test_a_branch_that_cannot_be_undone_in_time_is_left_to_recovery(
+    cut_pair: tuple[Pair, Cut, Cut], at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is lost, and another one is not answered."""
+    pair, _, branch = cut_pair
+    monkeypatch.setattr(branches, "PATIENCE", 1)
+
+    greeting = branch.greeting(pair.one)
+
+    def fail() -> None:
+        branch.after(greeting)
+        raise ValueError("as if home had refused")
+
+    at("two_phase.decision.before_row", fail)
+    with pytest.raises(WorkflowExecutionError, match="as if home had refused") as caught:
+        run_here(pair.transfer())
+    assert branch.has_held
     assert "recovery" in "".join(caught.value.cause.__notes__)
     branch.heal()
     assert recovered(pair) == (100, 0)

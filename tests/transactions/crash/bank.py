@@ -22,17 +22,19 @@ from collections.abc import Callable, Coroutine
 from itertools import pairwise
 from typing import Any
 
-from dataflow import AsyncLocalRuntime, DataFlow, WorkflowBuilder
+from dataflow import AsyncLocalRuntime, DataFlow, Field, WorkflowBuilder
 from dataflow.errors import ForeignKeyViolation, ScopeLost, WorkflowExecutionError
 from dataflow.plugins import plugins
-from dataflow.transactions import SagaFailed, crash, recover
+from dataflow.transactions import NotDone, SagaFailed, crash, recover
 from dataflow.workflow.graph import Workflow
 
 AMOUNT = 10
 SUCCEEDS, FAILS, FAILS_LATE = OUTCOMES = ("succeeds", "fails", "fails-late")
-"""How a transfer ends if nobody kills it: the first database may refuse to commit when all else is prepared."""
+"""How a transfer ends if nobody kills it. Late is where the first database refuses to commit when all else is prepared,
+and in a saga where somebody outside of both databases refuses."""
 VOWS = "CREATE TABLE vows (account INTEGER REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED)"
 PATIENCE = 60
+HURRY = 0.2  # seconds
 WORKERS = 3
 DIALECTS = ("mysql", "postgres", "sqlite")
 
@@ -69,6 +71,26 @@ def bank(first: str, second: str, *, makes_tables: bool = False) -> DataFlow:
     async def strike_out(id: int) -> dict[str, int]:
         return {"deleted": (await db.nodes.TransferDeleteNode(id=id))["deleted"]}
 
+    @db.model
+    class Notice:
+        id: str = Field(primary_key=True, max_length=100)
+        is_regretted: bool = False
+        __dataflow__ = {"timestamps": False}  # noqa: RUF012
+
+    @db.node(name="NotifyNode", outside=True)
+    async def notify(fails: bool, idempotency_key: str) -> dict[str, str]:
+        """What somebody else does: nothing here is one with the saga, and the same key means the same notice."""
+        if fails:
+            raise NotDone
+        async with db.transaction():
+            if not (await db.nodes.NoticeReadNode(id=idempotency_key))["found"]:
+                await db.nodes.NoticeCreateNode(id=idempotency_key)
+        return {"notice": idempotency_key}
+
+    @db.node(name="RegretNode", outside=True)
+    async def regret(notice: str) -> None:
+        await db.nodes.NoticeUpdateNode(id=notice, updates={"is_regretted": True})
+
     @db.node(name="ApproveNode")
     async def approve(fails: bool) -> None:
         if fails:
@@ -102,6 +124,12 @@ def saga(db: DataFlow, number: int, outcome: str) -> Workflow:
             "node": "NoteNode",
             "parameters": {"account": number},
             "compensation": "StrikeOutNode",
+        },
+        {
+            "id": "notify",
+            "node": "NotifyNode",
+            "parameters": {"fails": outcome == FAILS_LATE},
+            "compensation": "RegretNode",
         },
         {
             "id": "approve",
@@ -145,21 +173,22 @@ async def transfer(form: str, number: str, outcome: str, first: str, second: str
 
 def is_expected(error: BaseException | None, outcome: str) -> bool:
     """Whether a transfer that was to fail has failed as it was to."""
-    expected = {SUCCEEDS: (), FAILS: (Refused,), FAILS_LATE: (ForeignKeyViolation,)}[outcome]
+    expected = {SUCCEEDS: (), FAILS: (Refused,), FAILS_LATE: (ForeignKeyViolation, NotDone)}[outcome]
     while error is not None and not isinstance(error, expected):
         error = error.__cause__
     return error is not None
 
 
 async def work(form: str, accounts: str, first: str, second: str) -> None:
-    """Transfer between all accounts, several at once, until somebody puts an end to it."""
+    """Transfer between all accounts, several at once, until somebody ends it. Every other transfer is in a hurry."""
     async with bank(first, second) as db:
 
         async def transfers() -> None:
             while True:
                 number, outcome = random.randint(1, int(accounts)), random.choice(OUTCOMES)
+                terms = random.choice(({}, {"timeout": random.uniform(0, HURRY)}))
                 try:
-                    await AsyncLocalRuntime().execute(FORMS[form](db, number, outcome))
+                    await AsyncLocalRuntime().execute(FORMS[form](db, number, outcome), {"transfer": terms})
                 except WorkflowExecutionError as error:
                     if not (is_expected(error, outcome) or isinstance(error.cause, ScopeLost | SagaFailed)):
                         raise

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from dataflow import LocalRuntime
 from dataflow.execution.background import run_in_background
-from dataflow.transactions.decisions import IDENTITY
 from dataflow.transactions.in_doubt import branches_in_doubt
 
 from .bank import AMOUNT, FORMS, SUCCEEDS, VOWS, bank
@@ -73,22 +72,31 @@ class Books:
         sql = "SELECT state, COUNT(*) AS n FROM dataflow_sagas GROUP BY state"
         return Counter({row["state"]: row["n"] for row in self._records(self.db.nodes.SQLNode(sql=sql))})
 
+    def notices(self) -> dict[str, bool]:
+        """For each saga that has given notice, whether that is regretted."""
+        rows = self._records(self.db.nodes.NoticeListNode())
+        return {row["id"].partition(":")[0]: row["is_regretted"] for row in rows}
+
+    def wrong_notices(self) -> list[str]:
+        """The sagas that are done without a notice that stands, or are not done though one does."""
+        notices, sql = self.notices(), "SELECT id, state FROM dataflow_sagas"
+        return [
+            f"{row['state']}: {notices.get(row['id'])}"
+            for row in self._records(self.db.nodes.SQLNode(sql=sql))
+            if (row["state"] == "done") != (notices.get(row["id"]) is False)
+        ]
+
     def unfinished(self) -> list[str]:
         """What is neither done nor undone."""
         states = [f"{count} {state}" for state, count in self.sagas().items() if state not in FINAL]
         return [*states, *self._in_doubt()]
 
     def _in_doubt(self) -> list[str]:
-        """The transactions that are prepared, for which the first database decides."""
-        sql = "SELECT state FROM dataflow_decisions WHERE id = :id"
-        ((home,),) = (
-            row.values() for row in self._records(self.db.nodes.SQLNode(sql=sql, parameters={"id": IDENTITY}))
-        )
+        """The transactions that are prepared."""
         return [
             branch.gid
             for database in self.db.databases().values()
             for branch in self._run(branches_in_doubt(database))
-            if home in branch.gid
         ]
 
     def _records(self, call: Any) -> list[dict[str, Any]]:

@@ -75,6 +75,7 @@ class Run:
         self.longest = max(self.longest, monotonic() - restarted)
         for number, line in bank.books.lines().items():
             assert line.is_right, (bank.name, form, number, line)
+        assert not (wrong := bank.books.wrong_notices()), (bank.name, wrong)
 
     def _kill(self, what: str, *arguments: str) -> None:
         life = self._random.uniform(0, LONGEST_LIFE)

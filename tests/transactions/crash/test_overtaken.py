@@ -50,7 +50,14 @@ def standing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], tuple[
 @pytest.mark.parametrize("goes_back", [False, True], ids=["forward", "back"])
 @pytest.mark.parametrize("outcome", [SUCCEEDS, FAILS])
 @pytest.mark.parametrize(
-    "place", ["saga.begin.after_header:1", "saga.step.before_work:2", "saga.step.after_commit:2"]
+    "place",
+    [
+        "saga.begin.after_header:1",
+        "saga.step.before_work:2",
+        "saga.step.after_commit:2",
+        "saga.step.after_commit:3",  # before it announces what is outside of both databases
+        "saga.step.before_work:4",  # and before it calls that
+    ],
 )
 def test_who_was_overtaken_does_nothing_that_was_done_or_undone(
     place: str,
@@ -81,4 +88,9 @@ def test_who_was_overtaken_does_nothing_that_was_done_or_undone(
     assert before.is_right, before
     assert before.noted == (outcome == SUCCEEDS and not goes_back)
     assert books.lines(2)[2] == before
+    assert not books.wrong_notices()
+    if goes_back and place == "saga.step.after_commit:3":
+        assert len(books.notices()) == 1, (
+            "what must not begin any more was called"
+        )  # that of the opening is there
     assert not books.unfinished()

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from dataflow.transactions.errors import SagaFailed
+from dataflow.transactions.errors import NotDone, SagaFailed
 
 if TYPE_CHECKING:
     from dataflow.transactions.recovery import Recovered, recover
 
-__all__ = ["Recovered", "SagaFailed", "recover"]
+__all__ = ["NotDone", "Recovered", "SagaFailed", "recover"]
 
 
 def __getattr__(name: str) -> Any:

@@ -93,7 +93,7 @@ async def _recover(db: "DataFlow", chosen: Namespace) -> int:
         _print(one.id, one.state, one.name, one.problem)
     if not recovered:
         print("there is nothing to recover")
-    ends = {DONE, COMPENSATED, "committed", "rolled back"}
+    ends = {DONE, COMPENSATED, "committed", "rolled back", "ended"}
     return int(any(one.state not in ends for one in recovered))
 
 

@@ -3,29 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dataflow.errors import (
-    ConnectionLost,
-    DatabaseBusy,
-    Deadlock,
-    PoolTimeout,
-    SerializationFailure,
-    ServerFull,
-)
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.entries import DoneAlready, Entries
 from dataflow.transactions.headers import COMPENSATED, COMPENSATING, NEEDS_ATTENTION, NOBODY, Headers
-from dataflow.transactions.ledger import DO, TRY, UNDO
-from dataflow.transactions.pauses import Attempts
+from dataflow.transactions.ledger import DO, UNDO
+from dataflow.transactions.owners import me
+from dataflow.transactions.pauses import PASSING, Attempts
 from dataflow.transactions.plan import Plan, Stage
-from dataflow.transactions.tasks import NotDone, Task
+from dataflow.transactions.tasks import Failed, Task
 
 __all__ = ["Compensation"]
 
 ATTEMPTS = 3
 """How often a compensation is tried."""
-
-PASSING = (ConnectionLost, DatabaseBusy, Deadlock, PoolTimeout, SerializationFailure, ServerFull)
-"""What is no fault of a compensation: its database is away, or busy."""
 
 PATIENCE = 30.0
 """Seconds that a step has of which must be known whether it was done."""
@@ -44,73 +34,120 @@ class Compensation:
         self._plan = plan
         self._given = given
         self._headers = Headers(plan.home)
+        self._problem = "it could not be undone"
 
-    async def run(self) -> str:
+    async def run(self, not_done: Stage | None = None) -> str:
         """Undo what was done.
 
+        :param not_done: a step of which this process knows that it was not done.
         :returns: the state in which the saga is then.
         """
-        step = ""
         try:
-            for stage in self._plan.stages:
-                step = stage.id
-                if stage.is_vague:
-                    await self._settle(stage)
-            done = await self._fenced()
-            outputs = _outputs(done)
-            for stage in reversed(self._plan.stages):
-                step = stage.id
-                if stage.undo is not None and step in outputs and (step, UNDO) not in done:
-                    await self._undo(stage, outputs)
+            if not_done is not None:
+                await Entries(not_done.do.database).forbid(self._saga, not_done.id)
+            done = await self._settled()
+            while left := self._left(done):
+                await self._undo(left, _outputs(done))
+                done = {**done, (left.id, UNDO): {}}
         except PASSING:
             await self._headers.move(self._saga, COMPENSATING, {"owner": NOBODY})
             return COMPENSATING
         except Exception as error:
-            return await self._park(step, error)
-        crash_point("saga.compensated.before_state")
-        if not await self._headers.move(self._saga, COMPENSATING, {"state": COMPENSATED}):
-            # Somebody else has undone it, too, and came to an end before.
-            return await self._headers.state(self._saga)
-        crash_point("saga.compensated.after_state")
-        return COMPENSATED
+            return await self._park(error)
+        return await self._end()
 
-    async def _fenced(self) -> Done:
+    async def admit(self, stage: Stage, output: str) -> None:
+        """Take note that a step was done that must not have been, so that it is undone, too.
+
+        :param output: its output, as a document.
+        """
+        await Entries(stage.do.database).admit(self._saga, stage.id, output)
+        problem = f"step {stage.id!r} was done when all was undone"
+        again = {"state": COMPENSATING, "owner": me(), "problem": problem}
+        await self._headers.move(self._saga, COMPENSATED, again)
+
+    async def _settled(self) -> Done:
         """What was done, now that no step will be done any more: one that is under way elsewhere meets our entry."""
         known = await self._known()
+        for stage in self._plan.stages:
+            if stage.is_vague and (stage.id, DO) not in known:
+                self._problem = f"whether step {stage.id!r} was done is not known"
+                await self._settle(stage)
+                known = await self._known()
         lacking = [stage for stage in self._plan.stages if (stage.id, DO) not in known]
         for stage in lacking:
             await Entries(stage.do.database).forbid(self._saga, stage.id)
         return await self._known() if lacking else known
 
     async def _settle(self, stage: Stage) -> None:
-        """Find out whether a step was done that has begun: do it again, by the same key, as then it is known."""
+        """Find out whether a step was done that may have begun: do it again, by the same key, as then it is known."""
+        entries = Entries(stage.do.database)
+        if await entries.forbid_to_begin(self._saga, stage.id):
+            return
         known = await self._known()
-        if (stage.id, TRY) not in known or (stage.id, DO) in known:
+        if (stage.id, DO) in known:
             return
         values = stage.values(_outputs(known), self._given.get(stage.id, {}), f"{self._saga}:{stage.id}")
         try:
-            await self._once(stage.do, values, PATIENCE)
-        except NotDone:
-            await Entries(stage.do.database).forbid(self._saga, stage.id)
+            late = await self._once(stage.do, values, PATIENCE)
+        except Failed as failed:
+            if not failed.proves_nothing_done(at_first=False):
+                raise failed.cause from failed.cause.__cause__
+            await entries.forbid(self._saga, stage.id)
+        else:
+            if late is not None and (await self._known())[stage.id, DO] is None:
+                await self.admit(stage, late)
+
+    def _left(self, done: Done) -> Stage | None:
+        """The last step that was done and must be undone."""
+        outputs = _outputs(done)
+        for stage in reversed(self._plan.stages):
+            is_undone = stage.undo is None or (stage.id, UNDO) in done
+            if not is_undone and stage.id in outputs and not stage.changed_nothing(outputs[stage.id]):
+                return stage
+        return None
 
     async def _undo(self, stage: Stage, outputs: Mapping[str, Any]) -> None:
         """Undo a step, if nobody has."""
         assert stage.undo is not None
+        self._problem = f"step {stage.id!r} could not be undone"
         await self._once(stage.undo, stage.undo_values(outputs, f"{self._saga}:{stage.id}:undo"))
 
-    async def _once(self, task: Task, values: Mapping[str, object], seconds: float | None = None) -> None:
-        """Do something, if nobody has; it is tried several times."""
+    async def _once(
+        self, task: Task, values: Mapping[str, object], seconds: float | None = None
+    ) -> str | None:
+        """Do something; it is tried several times.
+
+        :returns: where somebody has entered it before, the output as a document.
+        """
         attempts = Attempts(ATTEMPTS)
         while True:
             try:
                 await task.perform(self._saga, values, seconds)
-            except DoneAlready:
-                return
+            except DoneAlready as late:
+                return late.output
             except Exception as error:
-                if isinstance(error, NotDone) or not await attempts.pause():
+                is_sure = isinstance(error, Failed) and error.proves_nothing_done(at_first=False)
+                if is_sure or not await attempts.pause():
                     raise
             else:
-                return
+                return None
+
+    async def _end(self) -> str:
+        """Keep that all is undone.
+
+        :returns: the state in which the saga is then.
+        """
+        crash_point("saga.compensated.before_state")
+        if not await self._headers.move(self._saga, COMPENSATING, {"state": COMPENSATED}):
+            # Somebody else has undone it, too, and came to an end before.
+            return await self._headers.state(self._saga)
+        crash_point("saga.compensated.after_state")
+        if any(stage.is_vague for stage in self._plan.stages) and self._left(await self._known()):
+            # Who came late with it has looked at the state before we have changed it.
+            await self._headers.move(self._saga, COMPENSATED, {"state": COMPENSATING})
+            return await self.run()
+        return COMPENSATED
 
     async def _known(self) -> Done:
         known: dict[tuple[str, str], Any] = {}
@@ -118,9 +155,9 @@ class Compensation:
             known.update(await Entries(database).of(self._saga))
         return known
 
-    async def _park(self, step: str, error: Exception) -> str:
+    async def _park(self, error: Exception) -> str:
         """Leave it to a person."""
-        problem = f"step {step!r} could not be undone: {type(error).__name__}"
+        problem = f"{self._problem}: {type(error).__name__}"
         await self._headers.move(self._saga, COMPENSATING, {"state": NEEDS_ATTENTION, "problem": problem})
         return NEEDS_ATTENTION
 

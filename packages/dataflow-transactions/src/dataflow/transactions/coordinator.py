@@ -1,18 +1,21 @@
 """One unit of work on several databases: prepared everywhere but at home, decided by the commit at home, then told."""
 
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from dataflow.abc import Connection, TwoPhase
+from dataflow.abc import Connection
 from dataflow.errors import CommitUnknown, ScopeLost, UniqueViolation, WorkflowError
 from dataflow.execution.database import Database
-from dataflow.execution.held import Held, commit
+from dataflow.execution.held import Held
 from dataflow.logs import logger
+from dataflow.runtime.retries import passes
 from dataflow.terms import Terms
+from dataflow.transactions.abilities import called, gone_with_its_process, problem_on, two_phase_of
+from dataflow.transactions.branches import Branch
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.decisions import COMMIT, Decisions
 from dataflow.transactions.gids import branch_of, new_unit
+from dataflow.transactions.identity import forget_identity, identity_of, identity_on, known_identity
 
 if TYPE_CHECKING:
     from dataflow.execution.transaction import Transaction
@@ -24,20 +27,6 @@ TURNS_TO_HEAR = 4  # of the event loop: until a timer rings, cancels the run, an
 log = logger("dataflow.transactions")
 
 
-class Branch(NamedTuple):
-    """A part of the unit of work that can be prepared."""
-
-    database: Database
-    held: Held
-    two_phase: TwoPhase
-    gid: str
-
-    @property
-    def name(self) -> str:
-        """As people know it."""
-        return f"{self.gid} on {self.database.place or self.database.name}"
-
-
 class Coordinator:
     """Begins and ends the transactions of a unit of work; after its end it serves the next one.
 
@@ -47,45 +36,88 @@ class Coordinator:
     def __init__(self, home: Database) -> None:
         self._home = home
         self._decisions = Decisions(home)
-        self._identity: str | None = None
-        self._unit: str | None = None
-        self._gids: dict[Database, str] = {}
+        self._identities: dict[Database, str] = {}
+        """Who those are that may take part, once there are several."""
+        self._unit = ""
         self._cancelled = False
         self._works_at_home = False
 
-    async def introduce(self) -> None:
-        """Find out who home is."""
-        if self._identity is None:
-            self._identity = await self._decisions.identity()
+    # ------------------------------------------------------------------ who takes part
+
+    async def introduce(self, databases: Sequence[Database]) -> None:
+        """Find out who home and the others are.
+
+        :raises WorkflowError: where two of them are one, or a table is missing and must not be made.
+        """
+        await self._decisions.make_ready()
+        for database in (self._home, *databases):
+            self._note(database, await identity_of(database))
+
+    def _note(self, database: Database, identity: str) -> None:
+        for other, known in self._identities.items():
+            if known == identity and other is not database:
+                raise WorkflowError(
+                    f"{called(other)} and {called(database)} are one database under two names: open it once. If one is "
+                    "a copy, delete the row of its table dataflow_identity, so that it is another one"
+                )
+        self._identities[database] = identity
 
     async def begin(self, database: Database, connection: Connection, terms: Terms) -> None:
         if database is self._home:
+            if database in self._identities:
+                await self._check_home(connection)
             await connection.execute(database.dialect.begin(writes=True, terms=terms))
             self._works_at_home = True
             return
-        if database not in self._gids:
-            await self._admit(database, connection)
-        await _two_phase(database).begin(connection, self._gids[database], terms=terms)
+        if database not in self._identities:
+            await self._admit(database)
+        await self._check_branch(database, connection)
+        await two_phase_of(database).begin(connection, self._gid(database), terms=terms)
 
-    async def _admit(self, database: Database, connection: Connection) -> None:
+    async def _admit(self, database: Database) -> None:
         """Take up a database that is not home.
 
         :raises WorkflowError: where it cannot be prepared, which shows late only if no node works on it.
         """
-        two_phase = database.dialect.two_phase
-        reason = "it cannot be prepared" if two_phase is None else await two_phase.problem(connection)
-        if self._home.in_process and self._works_at_home and not self._decisions.is_ready:
+        reason = None
+        if database.dialect.two_phase is None:
+            reason = "it cannot be prepared"
+        elif gone_with_its_process(self._home):
+            reason = f"{self._home.name} is in memory and would decide; let it be a file or a server"
+        elif self._home.in_process and self._works_at_home and not self._is_known_at_home:
             reason = f"nothing is ready for it, and {self._home.name} can write for one at a time"
         if reason is not None:
             raise WorkflowError(
                 f"a function works on {database.name}, which was not known before, and it cannot commit together with "
                 f"{self._home.name}: {reason}; where a node of the workflow works on it, that is known"
             )
-        await self.introduce()
-        assert self._identity is not None
-        if self._unit is None:
-            self._unit = new_unit(self._identity)
-        self._gids[database] = branch_of(self._unit, len(self._gids) + 1)
+        await self.introduce((database,))
+
+    @property
+    def _is_known_at_home(self) -> bool:
+        return self._decisions.is_ready and known_identity(self._home) is not None
+
+    async def _check_home(self, connection: Connection) -> None:
+        """:raises ScopeLost: where its URL leads to another database than a moment ago."""
+        if await identity_on(self._home, connection) != self._identities[self._home]:
+            forget_identity(self._home)
+            raise ScopeLost(f"another database answers as {called(self._home)} than before; run it again")
+
+    async def _check_branch(self, database: Database, connection: Connection) -> None:
+        """:raises WorkflowError: where it leads to what cannot prepare a transaction, or takes part already."""
+        problem = await problem_on(database, connection)
+        if problem is not None:
+            raise WorkflowError(f"{called(database)} cannot commit together with others: {problem}")
+        identity = await identity_on(database, connection)
+        if identity is None:
+            forget_identity(database)
+            raise ScopeLost(f"another database answers as {called(database)} than before; run it again")
+        self._note(database, identity)
+
+    def _gid(self, database: Database) -> str:
+        if not self._unit:
+            self._unit = new_unit(self._identities[self._home])
+        return branch_of(self._unit, self._identities[database])
 
     # ------------------------------------------------------------------ the end
 
@@ -94,7 +126,7 @@ class Coordinator:
         for database in begun:
             transaction.check_open(database)
         branches = [
-            Branch(database, held, _two_phase(database), self._gids[database])
+            Branch(database, held, self._gid(database), self._identities[database], blocking)
             for database, held in begun.items()
             if database is not self._home
         ]
@@ -103,23 +135,19 @@ class Coordinator:
                 for database, held in begun.items():
                     await transaction.commit_on(database, held, blocking)
             elif len(begun) == 1:
-                await self._commit_only(transaction, branches[0], blocking)
+                await self._commit_only(transaction, branches[0])
             else:
                 work = self._commit_all(transaction, branches, blocking)
                 await (work if blocking else self._to_its_end(transaction, work))
         finally:
-            self._unit, self._gids = None, {}
+            self._unit = ""
             self._cancelled = self._works_at_home = False
 
-    async def _commit_only(self, transaction: "Transaction", branch: Branch, blocking: bool) -> None:
+    async def _commit_only(self, transaction: "Transaction", branch: Branch) -> None:
         """Nothing else took part: nothing needs to be decided."""
-        connection = branch.held.connection
-        transaction.committing = branch.database
-        ending = branch.two_phase.commit_unprepared(connection, branch.gid)
-        await branch.held.run(commit(connection, ending), blocking)
-        transaction.committing = None
-        branch.held.begun = False
-        transaction.committed.append(branch.database)
+        two_phase = two_phase_of(branch.database)
+        ending = two_phase.commit_unprepared(branch.held.connection, branch.gid)
+        await transaction.commit_on(branch.database, branch.held, branch.blocking, ending)
 
     async def _to_its_end(self, transaction: "Transaction", work: Coroutine[Any, Any, None]) -> None:
         """Let no cancellation cut off what must come to an end; it is heeded where nothing is decided yet."""
@@ -152,20 +180,24 @@ class Coordinator:
         try:
             for branch in branches:
                 self._check_wanted()
-                crash_point("two_phase.prepare.before_branch")
                 prepared.append(branch)  # before it is known, as the answer may not come
-                await branch.held.run(branch.two_phase.prepare(branch.held.connection, branch.gid), blocking)
-                crash_point("two_phase.prepare.after_branch")
+                await branch.prepare()
             await self._decide(transaction, branches, blocking)
         except CommitUnknown as error:
-            await self._leave(branches, blocking)
+            for branch in branches:
+                branch.held.begun = False
+                await branch.close()
             raise CommitUnknown(
                 f"{error}. What was prepared stays so, and keeps its locks, until recovery has looked what was decided "
                 f"(dataflow transactions recover): {', '.join(branch.name for branch in branches)}"
             ) from error
         except BaseException as error:
-            for branch in prepared:
-                await self._undo(branch, error, blocking)
+            if self._home not in transaction.committed:
+                await self._undo(prepared, error)
+                raise
+            # It came in the moment after the decision, which nothing undoes.
+            error.add_note("This came when the transaction was committed already.")
+            await self._tell(transaction, branches, blocking)
             raise
         await self._tell(transaction, branches, blocking)
 
@@ -178,17 +210,16 @@ class Coordinator:
 
         :raises CommitUnknown: where nobody knows whether that happened. After any other error it did not.
         """
-        assert self._unit is not None
         await transaction.reserve(self._home, blocking=blocking)
         held = transaction.held[self._home]
         if not held.begun:
             await held.run(transaction.connection(self._home), blocking)
             held = transaction.held[self._home]  # another one, where the first connection was dead
         connection = held.connection
-        places = [branch.database.place for branch in branches]
+        others = [branch.identity for branch in branches]
         crash_point("two_phase.decision.before_row")
         try:
-            await held.run(self._decisions.enter(connection, self._unit, COMMIT, places), blocking)
+            await held.run(self._decisions.enter(connection, self._unit, COMMIT, others), blocking)
         except UniqueViolation as error:
             raise ScopeLost(
                 "recovery took the transaction for one that nobody goes on with, and has rolled it back; let it wait "
@@ -217,26 +248,21 @@ class Coordinator:
 
     async def _tell(self, transaction: "Transaction", branches: Sequence[Branch], blocking: bool) -> None:
         """Commit what was prepared. The run has happened: what cannot be reached now is recovered later."""
-        unit, all_told = self._unit, True
-        assert unit is not None
         for branch in branches:
-            crash_point("two_phase.commit.before_branch")
-            branch.held.begun = False
+            branch.held.begun = False  # so that nothing rolls it back from here on, whatever comes between
             transaction.committed.append(branch.database)
+        interruption: BaseException | None = None
+        told = []
+        for branch in branches:
             try:
-                await branch.held.run(branch.two_phase.commit(branch.held.connection, branch.gid), blocking)
+                told.append(await branch.commit())
             except BaseException as error:
-                all_told = False
-                log.warning(
-                    "%s is decided and not committed there yet, as %s; it keeps its locks until dataflow transactions "
-                    "recover finishes it",
-                    branch.name,
-                    str(error) or type(error).__name__,
-                )
-                await _close(branch, blocking)
-            crash_point("two_phase.commit.after_branch")
-        if all_told:
-            await self._forget(transaction.held[self._home], unit, blocking)
+                interruption = error
+        if interruption is not None:
+            interruption.add_note("This came when the transaction was committed already.")
+            raise interruption
+        if all(told):
+            await self._forget(transaction.held[self._home], self._unit, blocking)
 
     async def _forget(self, held: Held, unit: str, blocking: bool) -> None:
         """Remove a decision that all have been told; one that stays does no harm."""
@@ -247,33 +273,21 @@ class Coordinator:
             log.info("%s: the decision on %s could not be removed: %s", self._home.name, unit, error)
         crash_point("two_phase.forget.after_row")
 
-    async def _leave(self, branches: Sequence[Branch], blocking: bool) -> None:
-        """Leave to recovery what was prepared; no connection may end it by mistake."""
-        for branch in branches:
-            branch.held.begun = False
-            await _close(branch, blocking)
+    async def _undo(self, prepared: Sequence[Branch], error: BaseException) -> None:
+        """Roll back what was prepared.
 
-    async def _undo(self, branch: Branch, error: BaseException, blocking: bool) -> None:
-        """Roll back what was prepared, or may have been."""
-        crash_point("two_phase.abort.before_branch")
-        try:
-            await branch.held.run(_roll_back(branch), blocking)
-        except Exception as failure:
-            await _close(branch, blocking)
-            await self._undo_elsewhere(branch, error, failure, blocking)
-        branch.held.begun = False
-        crash_point("two_phase.abort.after_branch")
-
-    async def _undo_elsewhere(
-        self, branch: Branch, error: BaseException, failure: Exception, blocking: bool
-    ) -> None:
-        """On another connection, as the one that prepared it is lost."""
-        try:
-            await branch.held.run(_roll_back_anew(branch), blocking)
-        except Exception:
-            left = f"{branch.name} could not be rolled back, as {failure}"
-            log.warning("%s; if it is prepared, dataflow transactions recover does that", left)
-            error.add_note(f"{left}; if it is prepared, recovery does that.")
+        :raises ScopeLost: where the run would be repeated after its error, and wait for what could not be undone.
+        """
+        undone = [await branch.undo() for branch in prepared]
+        left = "; ".join(told for told in undone if told is not None)
+        if not left:
+            return
+        if passes(error):
+            raise ScopeLost(
+                f"{error}; it is not run again by itself, as {left}; if it is prepared, it keeps its locks until "
+                "recovery has rolled it back (dataflow transactions recover)"
+            ) from error
+        error.add_note(f"{left}; if it is prepared, recovery does that.")
 
 
 async def _hear() -> None:
@@ -282,33 +296,3 @@ async def _hear() -> None:
 
     for _ in range(TURNS_TO_HEAR):
         await asyncio.sleep(0)
-
-
-async def _roll_back(branch: Branch) -> None:
-    connection = branch.held.connection
-    if connection.in_transaction:
-        # It was not prepared; or it was, and its session can do nothing else before it has ended.
-        await connection.rollback()
-    else:
-        await branch.two_phase.roll_back(connection, branch.gid)
-
-
-async def _roll_back_anew(branch: Branch) -> None:
-    connection = branch.database.dialect.connection()
-    await connection.open()
-    try:
-        if not await branch.two_phase.roll_back(connection, branch.gid):
-            raise ScopeLost("it is not there, or not yet")
-    finally:
-        await connection.close()
-
-
-async def _close(branch: Branch, blocking: bool) -> None:
-    with suppress(ScopeLost):  # where its event loop is gone, it was closed from here
-        await branch.held.run(branch.held.connection.close(), blocking)
-
-
-def _two_phase(database: Database) -> TwoPhase:
-    two_phase = database.dialect.two_phase
-    assert two_phase is not None
-    return two_phase

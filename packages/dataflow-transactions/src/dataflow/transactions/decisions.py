@@ -1,90 +1,50 @@
 """What was decided of units of work on several databases: a row in their home, written with what they did there."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from secrets import token_hex
-from threading import Lock
-from typing import Any, Final, NamedTuple, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, Final, NamedTuple
 
 from dataflow.abc import Connection
-from dataflow.errors import QueryError, UniqueViolation, WorkflowError
-from dataflow.execution.crossing import running_loop
 from dataflow.execution.database import Database
 from dataflow.model.declare import declare
 from dataflow.model.field import Field, utcnow
-from dataflow.model.narrowed import narrowed
-from dataflow.model.schema import Model
-from dataflow.statements import CreateTable, Delete, InsertMany, Select, compare, equals
+from dataflow.statements import Delete, InsertMany, Select, equals
+from dataflow.transactions.identity import IDENTITY
+from dataflow.transactions.tables import ensure_tables, fitting, is_ready
 
-__all__ = ["ABORT", "COMMIT", "DECISIONS", "Decision", "Decisions", "on_a_connection"]
-
-T = TypeVar("T")
+__all__ = ["ABORT", "COMMIT", "Decision", "Decisions"]
 
 COMMIT: Final = "commit"
 ABORT: Final = "abort"
 """What a decision can be."""
 
-IDENTITY = "identity"
-"""The id of the row that tells who a database is; no unit of work is called so."""
 FIELDS = ("id", "state", "branches", "decided_at")
 
 
 class DataflowDecision:
-    """What was decided of a unit of work, and where else it was at work; or, in one row, who this database is."""
+    """What was decided of a unit of work, and where else it was at work."""
 
     id: str = Field(primary_key=True, max_length=64)
     state: str = Field(max_length=16)
     branches: str
-    decided_at: datetime = Field(default_factory=utcnow, index=True)
+    decided_at: datetime = Field(default_factory=utcnow)
     __dataflow__ = {"table": "dataflow_decisions", "timestamps": False}  # noqa: RUF012 - as every model writes it
 
 
 DECISIONS: Final = declare(DataflowDecision, implied=True)
-_lock = Lock()
-_models: WeakKeyDictionary[Database, Model] = WeakKeyDictionary()
-_identities: WeakKeyDictionary[Database, str] = WeakKeyDictionary()
-
-
-def _model_of(database: Database) -> Model:
-    """The model as this database has it; whoever only reads makes no table."""
-    with _lock:
-        model = _models.get(database)
-        if model is None:
-            model = _models[database] = narrowed(DECISIONS, database.dialect.narrowed)
-            database.dialect.check_model(model)
-        return model
 
 
 class Decision(NamedTuple):
     """A row, as recovery reads it.
 
-    :param places: where the unit of work was at work besides its home, by the number of the branch.
+    :param others: the identities of the databases on which the unit of work was at work besides its home.
     """
 
     id: str
     state: str
-    places: Mapping[str, str]
+    others: frozenset[str]
     decided_at: datetime
-
-
-async def on_a_connection(database: Database, holder: str, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Do something on a connection that is borrowed for it, from an event loop or a thread without one.
-
-    :param holder: who borrows it, as others will read if they wait for one in vain.
-    """
-
-    async def run() -> T:
-        return await work(connection)
-
-    beside = running_loop() is not None
-    connection = await database.borrow(holder, writes=True, blocking=not beside)
-    try:
-        return await (connection.offload(run()) if beside else run())
-    finally:
-        if not database.give_back(connection, writes=True):
-            await database.discard(connection)
 
 
 class Decisions:
@@ -92,63 +52,34 @@ class Decisions:
 
     def __init__(self, home: Database) -> None:
         self._home = home
-        self._model = _model_of(home)
+        self._model = fitting(home, DECISIONS)
 
     @property
     def is_ready(self) -> bool:
-        """Whether its table is there and it is known who this database is."""
-        return self._home in _identities
+        """Whether their table is known to be there."""
+        return is_ready(self._home, DECISIONS)
 
-    async def identity(self) -> str:
-        """Who this database is, in eight digits at random that stay; its table is made where it is missing.
+    async def make_ready(self) -> None:
+        """See to it that something can be decided.
 
-        :raises WorkflowError: where it must not be made, with the statement that does.
+        :raises WorkflowError: where a table is missing and must not be made, with the statements that do.
         """
-        known = _identities.get(self._home)
-        if known is None:
-            if self._home.models.get(self._model.name) is not self._model:
-                self._home.add_model(self._model)
-            if self._home.unsettled:
-                await self._home.prepare((self._model,), blocking=running_loop() is None)
-            try:
-                known = await on_a_connection(self._home, "the identity of a database", self._read_identity)
-            except QueryError as error:
-                raise WorkflowError(
-                    f"{self._home.name}: what databases agree upon is kept in a table that is missing; make it: "
-                    f"{self._home.dialect.ddl(CreateTable(self._model, {}))}"
-                ) from error
-            _identities[self._home] = known
-        return known
+        await ensure_tables(self._home, DECISIONS, IDENTITY)
 
-    async def _read_identity(self, connection: Connection) -> str:
-        while True:
-            found = await self.known_identity(connection)
-            if found is not None:
-                return found
-            try:
-                await self._insert(connection, IDENTITY, token_hex(4), ())
-            except UniqueViolation:
-                continue  # another process was faster
-
-    async def known_identity(self, connection: Connection) -> str | None:
-        """Who this database is; None where nobody has asked yet.
-
-        :raises QueryError: where there is no such table.
-        """
-        row = await self._row(connection, IDENTITY)
-        return None if row is None else row["state"]
-
-    async def enter(self, connection: Connection, id: str, state: str, places: Sequence[str] = ()) -> None:
+    async def enter(self, connection: Connection, id: str, state: str, others: Sequence[str] = ()) -> None:
         """Decide, in the transaction that is open on a connection or at once.
 
+        :param others: the identities of the other databases.
         :raises UniqueViolation: where it was decided already.
         """
-        await self._insert(connection, id, state, places)
+        values = (id, state, json.dumps(others), utcnow())
+        await self._home.executor.insert_many(connection, InsertMany(self._model, FIELDS, [values]))
 
     async def read(self, connection: Connection, id: str) -> str | None:
         """What was decided; None if nothing was."""
-        row = await self._row(connection, id)
-        return None if row is None else row["state"]
+        select = Select(self._model, equals("id", id))
+        rows = await self._home.executor.records(connection, select)
+        return rows[0]["state"] if rows else None
 
     async def remove(self, connection: Connection, id: str) -> None:
         """Forget a decision that nobody asks for any more."""
@@ -156,18 +87,9 @@ class Decisions:
 
     async def all(self, connection: Connection) -> Sequence[Decision]:
         """All of them, the oldest first."""
-        where = compare("id", "$ne", IDENTITY)
-        rows = await self._home.executor.records(connection, Select(self._model, where))
-        found = (
-            Decision(row["id"], row["state"], json.loads(row["branches"]), row["decided_at"]) for row in rows
-        )
-        return sorted(found, key=lambda decision: decision.decided_at)
+        rows = await self._home.executor.records(connection, Select(self._model))
+        return sorted(map(_decision, rows), key=lambda decision: decision.decided_at)
 
-    async def _row(self, connection: Connection, id: str) -> Mapping[str, Any] | None:
-        rows = await self._home.executor.records(connection, Select(self._model, equals("id", id)))
-        return rows[0] if rows else None
 
-    async def _insert(self, connection: Connection, id: str, state: str, places: Sequence[str]) -> None:
-        branches = json.dumps({str(number): place for number, place in enumerate(places, start=1)})
-        values = (id, state, branches, utcnow())
-        await self._home.executor.insert_many(connection, InsertMany(self._model, FIELDS, [values]))
+def _decision(row: Mapping[str, Any]) -> Decision:
+    return Decision(row["id"], row["state"], frozenset(json.loads(row["branches"])), row["decided_at"])

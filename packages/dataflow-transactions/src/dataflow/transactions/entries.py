@@ -1,13 +1,13 @@
 """What was done and undone, as the ledger of a database tells it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from dataflow.errors import DataFlowError, UniqueViolation
 from dataflow.execution.database import Database
 from dataflow.model.field import utcnow
 from dataflow.nodes.bulk_delete import BulkDeleteNode
+from dataflow.nodes.bulk_update import BulkUpdateNode
 from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.listing import ListNode
 from dataflow.runtime.calls import NodeCall
@@ -22,11 +22,18 @@ FIELDS = ("saga", "step", "direction", "output")
 
 
 class DoneAlready(DataFlowError):
-    """The ledger has an entry of this already: somebody has done it, or has seen to it that nobody will."""
+    """The ledger has an entry of this already: somebody has done it, or has seen to it that nobody will.
+
+    :param output: that of whoever was late, as a document.
+    """
+
+    def __init__(self, output: str | None) -> None:
+        super().__init__("this was entered into the ledger already")
+        self.output = output
 
 
 class EntryNode:
-    """Enters into the ledger of a database what was done in the same transaction."""
+    """Enters into the ledger of a database what was done in the same transaction: in all ``directions`` or in none."""
 
     name = "the ledger"
     outputs = frozenset[str]()
@@ -48,9 +55,12 @@ class EntryNode:
         return None
 
     def prepare(self, parameters: Mapping[str, Any]) -> InsertMany:
-        fields = self.model.fields
-        row = [fields[name].coerce(parameters[name]) for name in FIELDS]
-        return InsertMany(self.model, (*FIELDS, "done_at"), [row], (utcnow(),))
+        fields, directions = self.model.fields, parameters["directions"]
+        rows = [
+            [fields[name].coerce({**parameters, "direction": direction}[name]) for name in FIELDS]
+            for direction in directions
+        ]
+        return InsertMany(self.model, (*FIELDS, "done_at"), rows, (utcnow(),))
 
     def repeatable(self, parameters: Mapping[str, object]) -> bool:
         return True
@@ -63,7 +73,8 @@ class EntryNode:
         try:
             await self.database.executor.insert_many(connection, prepared)
         except UniqueViolation as error:
-            raise DoneAlready("this was entered into the ledger already") from error
+            output = prepared.rows[0][FIELDS.index("output")]
+            raise DoneAlready(None if output is None else str(output)) from error
         return {}
 
 
@@ -73,6 +84,7 @@ class Entries:
     def __init__(self, database: Database) -> None:
         self._entry = EntryNode(database)
         self._list = ListNode(database, self._entry.model)
+        self._update = BulkUpdateNode(database, self._entry.model)
         self._delete = BulkDeleteNode(database, self._entry.model)
 
     async def of(self, saga: str) -> Mapping[tuple[str, str], Any]:
@@ -83,21 +95,42 @@ class Entries:
             for row in found["records"]
         }
 
-    async def announce(self, saga: str, step: str) -> None:
-        """Note that a step is about to begin of which nothing else here would tell."""
-        with suppress(DoneAlready):
-            await NodeCall(self._entry, {"saga": saga, "step": step, "direction": TRY, "output": None})
+    async def announce(self, saga: str, step: str) -> bool:
+        """Note that a step is about to begin of which nothing else here would tell.
+
+        :returns: false where it may have begun before, or must never begin.
+        """
+        return await self._enter(saga, step, TRY)
 
     async def forbid(self, saga: str, step: str) -> None:
         """See to it that nobody does a step any more, if nobody has."""
-        crash_point("saga.fence.before_ledger")
-        entry = {"saga": saga, "step": step, "direction": DO, "output": None}
-        try:
-            await NodeCall(self._entry, entry)
-        except DoneAlready:
-            return
-        crash_point("saga.fence.after_commit")
+        await self._fence(saga, step, DO)
+
+    async def forbid_to_begin(self, saga: str, step: str) -> bool:
+        """The same for a step that is announced; false where it was, or where it is known what became of it."""
+        return await self._fence(saga, step, TRY, DO)
+
+    async def admit(self, saga: str, step: str, output: str) -> None:
+        """Note that a step was done that must not have been, if that is what is known of it: so it can be undone."""
+        found = {"saga": saga, "step": step, "direction": DO, "output": None}
+        await NodeCall(self._update, {"filter": found, "update": {"output": output}})
 
     async def forget(self, sagas: Sequence[str]) -> None:
         """Delete what is known here of some sagas."""
         await NodeCall(self._delete, {"filter": {"saga": {"$in": sagas}}})
+
+    async def _fence(self, saga: str, step: str, *directions: str) -> bool:
+        crash_point("saga.fence.before_ledger")
+        is_new = await self._enter(saga, step, *directions)
+        if is_new:
+            crash_point("saga.fence.after_commit")
+        return is_new
+
+    async def _enter(self, saga: str, step: str, *directions: str) -> bool:
+        """Enter what has no output; false where that was done before."""
+        entry = {"saga": saga, "step": step, "directions": directions, "output": None}
+        try:
+            await NodeCall(self._entry, entry)
+        except DoneAlready:
+            return False
+        return True

@@ -59,24 +59,27 @@ class Headers:
         state: str = row["state"]
         return state
 
-    async def list(
-        self, states: Sequence[str], *, before: datetime | None = None, limit: int | None = None
-    ) -> Sequence[Mapping[str, Any]]:
-        """The rows of the sagas in some states, the oldest first.
+    async def list(self, states: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """The rows of the sagas in some states, the oldest first."""
+        return await self._found({"state": {"$in": states}})
 
-        :param before: only those that have not changed since then.
+    async def ended(self, *, before: datetime, after: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """The ids and places of sagas that have ended, the oldest first.
+
+        :param before: when they ended at the latest.
+        :param after: only those whose ids come after this one.
         """
-        found: dict[str, object] = {"state": {"$in": states}}
-        if before is not None:
-            found["updated_at"] = {"$lt": before}
-        bound = {} if limit is None else {"limit": limit}
-        output = await NodeCall(self._list, {"filter": found, "order_by": ["id"], **bound})
-        rows: Sequence[Mapping[str, Any]] = output["records"]
-        return rows
+        ended = {"state": {"$in": [DONE, COMPENSATED]}, "updated_at": {"$lt": before}, "id": {"$gt": after}}
+        return await self._found(ended, limit=limit, fields=["id", "places"])
 
     async def forget(self, sagas: Sequence[str]) -> None:
         """Delete the rows of some sagas."""
         await NodeCall(self._delete, {"filter": {"id": {"$in": sagas}}})
+
+    async def _found(self, filter: Mapping[str, object], **bounds: object) -> Sequence[Mapping[str, Any]]:
+        output = await NodeCall(self._list, {"filter": filter, "order_by": ["id"], **bounds})
+        rows: Sequence[Mapping[str, Any]] = output["records"]
+        return rows
 
     async def _change(self, found: Mapping[str, object], changes: Mapping[str, object]) -> bool:
         output = await NodeCall(self._update, {"filter": found, "update": changes})

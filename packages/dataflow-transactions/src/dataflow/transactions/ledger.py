@@ -14,7 +14,7 @@ from dataflow.model.field import Field, utcnow
 from dataflow.model.narrowed import narrowed
 from dataflow.model.schema import Model
 from dataflow.statements import CreateIndex, CreateTable
-from dataflow.transactions.decisions import on_a_connection
+from dataflow.transactions.borrowing import on_a_connection
 
 __all__ = ["DO", "LONGEST_ID", "SAGAS", "STEPS", "TRY", "UNDO", "ensure_tables", "has_table", "ledger_model"]
 

@@ -9,7 +9,7 @@ from dataflow.errors import InvalidValue, MissingValue, UnknownName, WorkflowErr
 from dataflow.execution.scope import open_scope
 from dataflow.nodes.contract import Output, Place
 from dataflow.terms import read_terms
-from dataflow.transactions.agreement import why_not
+from dataflow.transactions.abilities import why_not
 from dataflow.transactions.choice import LOCAL, SAGA, TWO_PHASE, Choice
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.documents import write_document
@@ -17,7 +17,7 @@ from dataflow.transactions.headers import DONE, RUNNING, Headers
 from dataflow.transactions.ids import new_id
 from dataflow.transactions.ledger import ensure_tables
 from dataflow.transactions.owners import holding, me
-from dataflow.transactions.plan import Plan, Stage
+from dataflow.transactions.plan import Plan, Stage, key_of
 from dataflow.transactions.saga import Saga
 from dataflow.transactions.together import Together
 
@@ -85,9 +85,9 @@ class ManagedNode:
     def missing(self, names: Collection[str]) -> str | None:
         given = _by_step(dict.fromkeys(names))
         for step, stage in self._stages.items():
-            action = stage.do.action
+            node, action = stage.do.node, stage.do.action
             names = [*action.parameters, *action.inputs, *given.get(step, ())]
-            lacking = stage.do.node.missing([*names, "idempotency_key"])
+            lacking = node.missing([*names, *key_of(node)])
             if lacking is not None:
                 return f"step {step!r}: {lacking}"
         return None

@@ -8,6 +8,9 @@ from pathlib import Path
 
 __all__ = ["has_let_go", "holding", "me"]
 
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+NAMESPACE = "/proc/self/ns/pid"
+
 _held: set[str] = set()
 
 
@@ -22,41 +25,51 @@ def holding(saga: str) -> Iterator[None]:
 
 
 def me() -> str:
-    """This process: its host, its number, and when it began, as numbers are used again."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_start_of(os.getpid())}"
+    """This process: where its number means something, its number, and when it began, as numbers are used again."""
+    return f"{_where()}:{os.getpid()}:{_start_of(os.getpid()) or ''}"
 
 
 def has_let_go(owner: str, saga: str) -> bool | None:
-    """Whether a process has a saga in hand no more; None where that is another one, which is alive or on another host.
+    """Whether a process has a saga in hand no more; None where that cannot be known.
 
-    One that is alive may have let it go, as a database was away, and could not say so.
+    Of another process it can be known that it has ended, where both see the same processes: since the same start of
+    the system, and in the same container. One that is alive may have let a saga go, as a database was away, and could
+    not say so.
     """
     if owner == me():
         return saga not in _held
-    host, pid, start = owner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return None
-    is_gone = not _is_alive(int(pid)) or _start_of(int(pid)) != start
-    return True if is_gone else None
+    where, process, start = owner.rsplit(":", 2)
+    is_told = where == _where() and start
+    return True if is_told and _has_ended(int(process), start) else None
 
 
-def _is_alive(pid: int) -> bool:
-    if os.name == "nt":
-        return True  # to send it nothing would end it there
+def _where() -> str:
+    """Among which processes a number means one of them; of the host alone where the system tells no more."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
+        among = f"{BOOT.read_text().strip()}:{os.stat(NAMESPACE).st_ino}"
     except OSError:
+        among = ""
+    return f"{socket.gethostname()}:{among}"
+
+
+def _has_ended(process: int, start: str) -> bool:
+    now = _start_of(process)
+    if now is not None:
+        return now != start
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
         return True
-    return True
+    except OSError:
+        return False
+    return False
 
 
-def _start_of(pid: int) -> str:
-    """When a process began, in whatever the system counts by; nothing where it does not tell, or it has ended."""
+def _start_of(process: int) -> str | None:
+    """When a process began, in whatever the system counts by; nothing where it has ended, None where it is not told."""
     try:
         # The name of the program, in brackets, may hold spaces and brackets itself.
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        state, *fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return ""
+        return None
     return "" if state in "ZX" else fields[18]

@@ -1,9 +1,21 @@
-"""Pauses between attempts: at random, and longer each time."""
+"""Attempts at what may fail through no fault of its own, with pauses at random, which grow."""
 
 import asyncio
 from random import uniform
 
-__all__ = ["Attempts"]
+from dataflow.errors import (
+    ConnectionLost,
+    DatabaseBusy,
+    Deadlock,
+    PoolTimeout,
+    SerializationFailure,
+    ServerFull,
+)
+
+__all__ = ["PASSING", "Attempts"]
+
+PASSING = (ConnectionLost, DatabaseBusy, Deadlock, PoolTimeout, SerializationFailure, ServerFull)
+"""What passes by: a database is away, or busy."""
 
 FIRST, LONGEST = 0.05, 1.0  # seconds
 

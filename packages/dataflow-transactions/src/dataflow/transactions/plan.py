@@ -6,11 +6,15 @@ from typing import Any, NamedTuple
 from dataflow.errors import RecordNotFound, ValidationError
 from dataflow.execution.database import Database
 from dataflow.nodes.contract import Node
+from dataflow.nodes.function import FunctionNode
 from dataflow.transactions.definition import Action, Definition
 from dataflow.transactions.ledger import DO, UNDO
 from dataflow.transactions.tasks import Task, make_task
 
-__all__ = ["Plan", "Stage", "accepts", "make_plan", "with_key"]
+__all__ = ["Plan", "Stage", "accepts", "key_of", "make_plan", "with_key"]
+
+KEY = "idempotency_key"
+"""The parameter of a function that takes up by which key somebody else can tell that it was there before."""
 
 Outputs = Mapping[str, Mapping[str, Any]]
 """The outputs of steps, by their ids."""
@@ -27,6 +31,10 @@ class Stage(NamedTuple):
     def is_vague(self) -> bool:
         """Whether nobody can tell after a crash if it was done, though it would have to be undone."""
         return self.do.node.outside and self.undo is not None
+
+    def changed_nothing(self, output: Mapping[str, Any]) -> bool:
+        """Whether the step has found no row, so that there is nothing to undo."""
+        return self.do.node.model is not None and (output.get("found") is False or output.get("result") == 0)
 
     def values(self, outputs: Outputs, given: Mapping[str, object], key: str) -> dict[str, object]:
         """What the step is given.
@@ -46,7 +54,7 @@ class Stage(NamedTuple):
             values = {
                 name: value
                 for name, value in outputs[self.id].items()
-                if accepts(node, action.parameters, name)
+                if name != KEY and accepts(node, action.parameters, name)
             }
         return with_key(node, {**values, **_known(action, outputs)}, key)
 
@@ -110,10 +118,11 @@ def _known(action: Action, outputs: Outputs) -> dict[str, object]:
     return values
 
 
+def key_of(node: Node) -> tuple[str, ...]:
+    """The name of the parameter for the key, if a node is a function that has one."""
+    return (KEY,) if isinstance(node, FunctionNode) and KEY in node.names else ()
+
+
 def with_key(node: Node, values: dict[str, object], key: str) -> dict[str, object]:
-    """The values, with the key if the node asks for one by the name ``idempotency_key``."""
-    # A function that takes whatever it is given does not ask for it by name.
-    asks = accepts(node, {}, "idempotency_key") and not accepts(node, {}, "")
-    if node.database is None and asks and "idempotency_key" not in values:
-        values["idempotency_key"] = key
-    return values
+    """The values, with the key if the node asks for one that it is not given."""
+    return {**dict.fromkeys(key_of(node), key), **values}

@@ -32,7 +32,8 @@ class Recovered(NamedTuple):
 
     :param id: of the saga, or the name of a transaction that was prepared.
     :param name: of the saga's node in the workflow, or where the transaction is.
-    :param state: what it is now: the state of a saga; ``committed``, ``rolled back`` or ``left`` of a transaction.
+    :param state: what it is now: the state of a saga; of a transaction ``committed``, ``rolled back``, ``ended`` where
+        somebody else was faster, or ``left``.
     :param problem: why it was left as it is, where it was.
     """
 

@@ -13,21 +13,38 @@ from dataflow.transactions.entries import DoneAlready, Entries
 from dataflow.transactions.errors import SagaFailed
 from dataflow.transactions.headers import COMPENSATING, DONE, NOBODY, RUNNING, Headers
 from dataflow.transactions.ledger import DO
-from dataflow.transactions.pauses import Attempts
+from dataflow.transactions.pauses import PASSING, Attempts
 from dataflow.transactions.plan import Plan, Stage
-from dataflow.transactions.tasks import NotDone
+from dataflow.transactions.tasks import Failed
 
 __all__ = ["Saga"]
 
 ATTEMPTS = 3
 """How often a step is tried whose connection was lost."""
 
+ATTEMPTS_AT_THE_END = 6
+"""How often it is tried to keep that all is done, as nothing but that is missing."""
+
 LAST_WORDS = 5.0
-"""Seconds that a saga has to say that it was cancelled."""
+"""Seconds that a saga has to say that nobody has it in hand any more."""
 
 
 class Stopped(DataFlowError):
     """Another process has begun to undo the saga."""
+
+
+class _Wrapped(DataFlowError):
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Refused(_Wrapped):
+    """A step that is outside of any transaction has failed, and has done nothing."""
+
+
+class Unkept(_Wrapped):
+    """All steps are done, but that could not be kept."""
 
 
 class Saga:
@@ -60,18 +77,20 @@ class Saga:
             raise
 
     async def _run(self) -> Mapping[str, Any]:
-        step = ""
+        stage = self._plan.stages[0]
         try:
             for stage in self._plan.stages:
-                step = stage.id
-                if step not in self._outputs:
-                    self._outputs[step] = await self._done(stage)
+                if stage.id not in self._outputs:
+                    self._outputs[stage.id] = await self._done(stage)
             await self._finish()
+        except Unkept as unkept:
+            raise SagaFailed(self.id, None, unkept.cause, RUNNING) from unkept.cause
         except Exception as caught:
-            error = caught.cause if isinstance(caught, NotDone) else caught
-            state = await self._back(step, caught)
+            error = caught.cause if isinstance(caught, Refused) else caught
+            not_done = stage if isinstance(caught, Refused) else None
+            state = await self._back(stage.id, error, not_done)
             if state != DONE:
-                raise SagaFailed(self.id, step, error, state) from error
+                raise SagaFailed(self.id, stage.id, error, state) from error
             await self.look()
         return self._outputs
 
@@ -82,10 +101,11 @@ class Saga:
                 if direction == DO and output is not None:
                     self._outputs[step] = output
 
-    async def back(self, problem: str) -> str:
+    async def back(self, problem: str, not_done: Stage | None = None) -> str:
         """Undo what was done.
 
         :param problem: why, without any value.
+        :param not_done: a step of which this process knows that it was not done.
         :returns: the state in which it is then; ``done`` where somebody else was faster.
         """
         crash_point("saga.failure.before_state")
@@ -94,37 +114,56 @@ class Saga:
             if state != COMPENSATING:
                 return state
         crash_point("saga.failure.after_state")
-        return await Compensation(self.id, self._plan, self._given).run()
+        return await self._compensation().run(not_done)
+
+    def _compensation(self) -> Compensation:
+        return Compensation(self.id, self._plan, self._given)
 
     # ------------------------------------------------------------------ forward
 
     async def _done(self, stage: Stage) -> Any:
-        """The output of a step that is done now, or was before."""
+        """The output of a step that is done now, or was before.
+
+        :raises Refused: where it is known that it was not done, and why.
+        """
+        entries, attempts = Entries(stage.do.database), Attempts(ATTEMPTS)
         values = stage.values(self._outputs, self._given.get(stage.id, {}), f"{self.id}:{stage.id}")
-        attempts = Attempts(ATTEMPTS)
         seconds = self._seconds_left()
-        if stage.is_vague:
-            await Entries(stage.do.database).announce(self.id, stage.id)
+        is_first = not stage.is_vague or await entries.announce(self.id, stage.id)
+        if not is_first and (stage.id, DO) in await entries.of(self.id):
+            return await self._recorded(stage)
         while True:
             try:
                 return await stage.do.perform(self.id, values, seconds)
-            except DoneAlready:
-                return await self._recorded(stage)
+            except DoneAlready as late:
+                return await self._recorded(stage, late.output)
+            except Failed as failed:
+                if failed.proves_nothing_done(at_first=is_first):
+                    raise Refused(failed.cause) from None
+                raise failed.cause from failed.cause.__cause__
             except ConnectionLost:
                 # Perhaps it was committed, of which only the answer was lost.
                 if not await attempts.pause():
                     raise
-                done = await Entries(stage.do.database).of(self.id)
+                done = await entries.of(self.id)
                 if done.get((stage.id, DO)) is not None:
                     return done[stage.id, DO]
                 if not stage.do.node.repeatable(values):
                     raise
+                seconds = self._seconds_left()
 
-    async def _recorded(self, stage: Stage) -> Any:
+    async def _recorded(self, stage: Stage, late: str | None = None) -> Any:
+        """What the ledger tells of a step that it has an entry of.
+
+        :param late: the output of our own call, which came after that.
+        :raises Stopped: where it must not be done.
+        """
         output = (await Entries(stage.do.database).of(self.id))[stage.id, DO]
-        if output is None:
-            raise Stopped("another process has begun to undo this saga")
-        return output
+        if output is not None:
+            return output
+        if late is not None and stage.is_vague:
+            await self._compensation().admit(stage, late)
+        raise Stopped("another process has begun to undo this saga")
 
     def _seconds_left(self) -> float | None:
         if self._deadline is None:
@@ -135,31 +174,48 @@ class Saga:
         return left
 
     async def _finish(self) -> None:
-        crash_point("saga.done.before_state")
-        is_ours = await self._headers.move(self.id, RUNNING, {"state": DONE})
-        if not is_ours and await self._headers.state(self.id) != DONE:
+        """Keep that all is done.
+
+        :raises Unkept: where that cannot be done now; recovery does so.
+        :raises Stopped: where it must not be done any more.
+        """
+        attempts = Attempts(ATTEMPTS_AT_THE_END)
+        while True:
+            crash_point("saga.done.before_state")
+            try:
+                is_ours = await self._headers.move(self.id, RUNNING, {"state": DONE})
+                state = DONE if is_ours else await self._headers.state(self.id)
+                break
+            except Exception as error:
+                if isinstance(error, PASSING) and await attempts.pause():
+                    continue
+                await self._leave((RUNNING, {}))
+                raise Unkept(error) from None
+        if state != DONE:
             raise Stopped("another process has begun to undo this saga")
         crash_point("saga.done.after_state")
 
-    def _stage(self, step: str) -> Stage:
-        return next(stage for stage in self._plan.stages if stage.id == step)
-
     # ------------------------------------------------------------------ back
 
-    async def _back(self, step: str, error: Exception) -> str:
+    async def _back(self, step: str, error: Exception, not_done: Stage | None) -> str:
         try:
-            if isinstance(error, NotDone):
-                await Entries(self._stage(step).do.database).forbid(self.id, step)
-                error = error.cause
-            return await self.back(f"step {step!r} failed: {type(error).__name__}")
+            return await self.back(f"step {step!r} failed: {type(error).__name__}", not_done)
         except Exception as trouble:
             error.add_note(f"It could not be undone, either: {type(trouble).__name__}: {trouble}.")
             return RUNNING
 
     async def _let_go(self) -> None:
         """Leave it to recovery to undo what was done, as whoever wanted it does not any more."""
-        undo = {"state": COMPENSATING, "owner": NOBODY, "problem": "it was cancelled"}
+        undo = {"state": COMPENSATING, "problem": "it was cancelled"}
+        await self._leave((RUNNING, undo), (COMPENSATING, {}))
+
+    async def _leave(self, *moves: tuple[str, Mapping[str, object]]) -> None:
+        """Say that nobody has the saga in hand any more, if that can be said.
+
+        :param moves: states in which it may be, and what is to be changed there.
+        """
         with suppress(Exception):
             async with asyncio.timeout(LAST_WORDS):
-                if not await self._headers.move(self.id, RUNNING, undo):
-                    await self._headers.move(self.id, COMPENSATING, {"owner": NOBODY})
+                for old, changes in moves:
+                    if await self._headers.move(self.id, old, {"owner": NOBODY, **changes}):
+                        break

@@ -11,7 +11,7 @@ from dataflow.transactions.definition import Action, Definition, Source, StepDef
 from dataflow.transactions.documents import write_document
 from dataflow.transactions.ledger import DO, LONGEST_ID, UNDO
 from dataflow.transactions.members import Members
-from dataflow.transactions.plan import accepts
+from dataflow.transactions.plan import accepts, key_of
 from dataflow.workflow.composition import Surroundings
 from dataflow.workflow.paths import parse_path
 
@@ -209,7 +209,7 @@ def _check_compensation(node: Node, undoing: Node, compensation: Action) -> None
         if node.outputs is None:
             return
         names += [name for name in node.outputs if accepts(undoing, compensation.parameters, name)]
-    lacking = undoing.missing([*names, "idempotency_key"])
+    lacking = undoing.missing([*names, *key_of(undoing)])
     if lacking is not None:
         raise ValidationError(
             f"its compensation lacks something: {lacking}; give it by compensation_parameters, or by "

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dataflow.errors import DataFlowError, WorkflowExecutionError
+from dataflow.errors import ConnectionLost, DataFlowError, WorkflowExecutionError
 from dataflow.execution.database import Database
 from dataflow.nodes.contract import Node, Output, Place
 from dataflow.nodes.transaction_context import TransactionContextNode
@@ -14,18 +14,23 @@ from dataflow.transactions.crash import crash_point
 from dataflow.transactions.definition import Action
 from dataflow.transactions.documents import read_document, write_document
 from dataflow.transactions.entries import EntryNode
+from dataflow.transactions.errors import NotDone
 from dataflow.transactions.ledger import DO
 from dataflow.workflow.builder import WorkflowBuilder
 from dataflow.workflow.graph import Workflow
 
-__all__ = ["NotDone", "Task", "make_task"]
+__all__ = ["Failed", "Task", "make_task"]
 
 WORK, ENTRY, TERMS = "work", "entry", "terms"
 """The ids of the nodes of such a workflow."""
 
 
-class NotDone(DataFlowError):
-    """A function outside of any transaction has failed by itself, and so has done nothing.
+NO_ANSWER = (TimeoutError, ConnectionAbortedError, ConnectionResetError, BrokenPipeError, ConnectionLost)
+"""What a function may fail with though all that it wanted was done."""
+
+
+class Failed(DataFlowError):
+    """A function outside of any transaction has failed by itself.
 
     :param cause: its error.
     """
@@ -33,6 +38,13 @@ class NotDone(DataFlowError):
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+    def proves_nothing_done(self, *, at_first: bool) -> bool:
+        """Whether it is known by it that nothing was done.
+
+        :param at_first: whether it was called for the first time; else an earlier call may have done something.
+        """
+        return isinstance(self.cause, NotDone) or (at_first and not isinstance(self.cause, NO_ANSWER))
 
 
 class WorkNode:
@@ -68,7 +80,7 @@ class WorkNode:
             output = await self._node.run(scope, prepared)
         except Exception as error:
             if self.outside and self._is_forward:
-                raise NotDone(error) from error
+                raise Failed(error) from error
             raise
         return {"document": write_document(output)}
 
@@ -77,7 +89,8 @@ class TaskEntryNode(EntryNode):
     """Enters a step, or what undid it, after its work."""
 
     async def run(self, scope: Place, prepared: InsertMany) -> Output:
-        is_forward = prepared.rows[0][2] == DO
+        ((_, _, direction, _),) = prepared.rows
+        is_forward = direction == DO
         crash_point("saga.step.before_ledger" if is_forward else "saga.compensation.before_ledger")
         output = await super().run(scope, prepared)
         crash_point("saga.step.after_ledger" if is_forward else "saga.compensation.after_ledger")
@@ -107,12 +120,12 @@ class Task(NamedTuple):
         :param values: what the node is given.
         :param seconds: how long it may take.
         :returns: its output, as it was entered.
-        :raises DoneAlready: where the ledger has an entry of it; then nothing has happened.
-        :raises NotDone: where it is a step outside of any transaction, and failed by itself.
+        :raises DoneAlready: where the ledger has an entry of it; then nothing has happened in the database.
+        :raises Failed: where it is a step outside of any transaction, and failed by itself.
         """
         given: dict[str, Mapping[str, object]] = {
             WORK: values,
-            ENTRY: {"saga": saga, "step": self.step, "direction": self.direction},
+            ENTRY: {"saga": saga, "step": self.step, "directions": [self.direction]},
         }
         if seconds is not None:
             given[TERMS] = {"timeout": seconds}
@@ -120,7 +133,7 @@ class Task(NamedTuple):
         try:
             await run.on_loop(1)
         except WorkflowExecutionError as error:
-            raise error.cause from None
+            raise error.cause from error.cause.__cause__
         crash_point("saga.step.after_commit" if self.direction == DO else "saga.compensation.after_commit")
         return read_document(run.results[WORK]["document"])
 

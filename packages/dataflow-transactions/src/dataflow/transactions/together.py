@@ -18,6 +18,9 @@ __all__ = ["Together"]
 TERMS = "#terms"
 """The id of the node that says how they end."""
 
+KEY = "idempotency_key"
+"""The input that is made where nobody says what it is."""
+
 
 class Together:
     """Takes all steps of a plan in one unit of work; their compensations are not needed.
@@ -43,7 +46,9 @@ class Together:
         key = new_id()
         parameters: dict[str, Mapping[str, object]] = {TERMS: {"timeout": seconds}}
         for stage in self._stages:
-            values = with_key(stage.do.node, dict(given.get(stage.id, {})), f"{key}:{stage.id}")
+            values = dict(given.get(stage.id, {}))
+            if KEY not in (*stage.do.action.parameters, *stage.do.action.inputs):
+                values = with_key(stage.do.node, values, f"{key}:{stage.id}")
             if values:
                 parameters[self._ids[stage.id]] = values
         run = Run(self._workflow, parameters)

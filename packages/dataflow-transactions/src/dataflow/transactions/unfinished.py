@@ -14,7 +14,7 @@ from dataflow.transactions.headers import (
     RUNNING,
     Headers,
 )
-from dataflow.transactions.in_doubt import branches_in_doubt, end_branch
+from dataflow.transactions.in_doubt import branches_in_doubt, resolve_branch
 from dataflow.transactions.ledger import SAGAS, has_table
 
 __all__ = ["IN_DOUBT", "VERDICTS", "Unfinished", "resolve", "unfinished"]
@@ -63,19 +63,16 @@ async def resolve(db: DataFlow, id: str, verdict: str) -> str:
     :returns: what became of it, as the end of a sentence.
     :raises ValidationError: where there is no such thing, or it is in another state.
     """
-    for database in db.databases().values():
-        if verdict in ("commit", "abort"):
-            for branch in await branches_in_doubt(database):
-                if branch.gid == id:
-                    await end_branch(branch, commit=verdict == "commit")
-                    return "is committed" if verdict == "commit" else "is rolled back"
-        elif await has_table(database, SAGAS):
+    databases = list(db.databases().values())
+    if verdict in ("commit", "abort"):
+        return await resolve_branch(databases, id, commit=verdict == "commit")
+    for database in databases:
+        if await has_table(database, SAGAS):
             headers = Headers(database)
             if await headers.read(id) is not None:
                 return await _resolve_saga(headers, id, verdict)
-    kind = "transaction in doubt" if verdict in ("commit", "abort") else "saga"
     raise ValidationError(
-        f"there is no {kind} of this name; dataflow transactions list shows those that are there"
+        "there is no saga of this name; dataflow transactions list shows those that are there"
     )
 
 
