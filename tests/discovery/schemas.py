@@ -1,7 +1,7 @@
 """Complete dumps of schemas, and users who may not change them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ from dataflow.url import DatabaseURL
 
 from .databases import MYSQL, POSTGRES, SQLITE, Existing
 
-__all__ = ["dump", "user_without_ddl"]
+__all__ = ["dump", "user_of_tables", "user_without_ddl"]
 
 PASSWORD = "Rows-only1"
 
@@ -73,8 +73,23 @@ DUMPS: dict[str, Callable[[Existing], Any]] = {
 @contextmanager
 def user_without_ddl(existing: Existing) -> Iterator[str]:
     """The URL for a user who may read and write rows, and nothing else."""
+    tables = "ALL TABLES IN SCHEMA public" if existing.kind is POSTGRES else "*"
+    with _user(existing, [tables], numbers=True) as url:
+        yield url
+
+
+@contextmanager
+def user_of_tables(existing: Existing, *tables: str) -> Iterator[str]:
+    """The URL for a user who may read and write the rows of these tables."""
+    with _user(existing, tables, numbers=False) as url:
+        yield url
+
+
+@contextmanager
+def _user(existing: Existing, tables: Sequence[str], *, numbers: bool) -> Iterator[str]:
     name = DatabaseURL.parse(existing.url).database or ""
     user = f"rows_{name}"[-32:]  # several processes may share a server
+    rights = "SELECT, INSERT, UPDATE, DELETE"
     if existing.kind is POSTGRES:
         grant = [
             f"CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}'",
@@ -82,19 +97,22 @@ def user_without_ddl(existing: Existing) -> Iterator[str]:
             f"GRANT CONNECT ON DATABASE {name} TO {user}",
             "REVOKE ALL ON SCHEMA public FROM PUBLIC",
             f"GRANT USAGE ON SCHEMA public TO {user}",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {user}",
-            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {user}",
+            *(f"GRANT {rights} ON {table} TO {user}" for table in tables),
         ]
+        if numbers:
+            grant.append(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {user}")
         revoke = [f"DROP OWNED BY {user}", f"DROP ROLE {user}"]
     else:
         grant = [
-            f"CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{name}`.* TO {user}@'%'",
+            # Without a password, which MySQL wants to have through TLS.
+            f"CREATE USER {user}@'%'",
+            *(f"GRANT {rights} ON `{name}`.{table} TO {user}@'%'" for table in tables),
         ]
         revoke = [f"DROP USER {user}@'%'"]
     existing.ask(*grant, "SELECT 1")
     try:
         scheme, _, rest = existing.url.partition("://")
-        yield f"{scheme}://{user}:{PASSWORD}@{rest.rpartition('@')[2]}"
+        password = f":{PASSWORD}" if existing.kind is POSTGRES else ""
+        yield f"{scheme}://{user}{password}@{rest.rpartition('@')[2]}"
     finally:
         existing.ask(*revoke, "SELECT 1")

@@ -60,17 +60,6 @@ def shop(request: pytest.FixtureRequest) -> Iterator[Existing]:
         yield database
 
 
-@pytest.fixture
-def db(shop: Existing) -> Iterator[DataFlow]:
-    with DataFlow(shop.url, existing_schema_mode=True) as db:
-        yield db
-
-
-@pytest.fixture
-def schema(db: DataFlow) -> dict[str, dict[str, Any]]:
-    return db.discover_schema()
-
-
 def test_columns_say_what_they_are(schema: dict[str, dict[str, Any]]) -> None:
     columns = schema["people"]["columns"]
     assert {name: column["python"] for name, column in columns.items()} == {

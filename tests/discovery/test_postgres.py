@@ -64,17 +64,6 @@ def shop(request: pytest.FixtureRequest) -> Iterator[Existing]:
         yield database
 
 
-@pytest.fixture
-def db(shop: Existing) -> Iterator[DataFlow]:
-    with DataFlow(shop.url, existing_schema_mode=True) as db:
-        yield db
-
-
-@pytest.fixture
-def schema(db: DataFlow) -> dict[str, dict[str, Any]]:
-    return db.discover_schema()
-
-
 def test_tables_and_views_of_all_schemas_are_found(schema: dict[str, dict[str, Any]]) -> None:
     assert {name: (shape["kind"], shape["traits"]) for name, shape in schema.items()} == {
         "bookings": ("table", []),

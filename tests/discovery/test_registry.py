@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from dataflow import DataFlow
+from dataflow.errors import SchemaMismatch
 
 from .databases import SQLITE, Existing
+from .schemas import user_of_tables
 
 TABLES = ("users", "orders", "items", "notes")
 REGISTRY = "dataflow_model_registry"
@@ -131,6 +133,64 @@ def test_eight_processes_may_register_at_once(existing: Existing) -> None:
         ("orders", 1, "Order"),
         ("users", 1, "User"),
     ]
+
+
+def test_a_name_stays_with_its_table_when_others_come(existing: Existing, db: DataFlow) -> None:
+    existing.ask("CREATE TABLE categories (id int PRIMARY KEY)", "SELECT 1")
+    db.register_schema_as_models(tables=["categories"])
+    existing.ask(f"CREATE TABLE {existing.quoted('Category')} (id int PRIMARY KEY)", "SELECT 1")
+    with DataFlow(existing.url) as other:
+        assert other.register_schema_as_models(tables=["categories"])["registered_models"] == ["Category"]
+        assert other.register_schema_as_models(tables=["Category"])["registered_models"] == ["Category2"]
+    with DataFlow(existing.url) as third:
+        nodes = third.reconstruct_models_from_registry()["generated_nodes"]
+        assert nodes["categories"]["read"] == "CategoryReadNode"
+        assert "Category2" in nodes
+
+
+@pytest.mark.parametrize(
+    "broken", ["", "null", "[1]", '{"columns": {"id": 3}, "key": []}', '{"columns": 1, "key": []}', "{"]
+)
+def test_a_broken_row_of_the_registry_is_told_and_keeps_no_other_from_its_model(
+    existing: Existing, db: DataFlow, broken: str
+) -> None:
+    db.register_schema_as_models(tables=["users", "orders"])
+    existing.ask(f"UPDATE {REGISTRY} SET definition = '{broken}' WHERE label = 'users'", "SELECT 1")
+    with DataFlow(existing.url) as other:
+        done = other.reconstruct_models_from_registry()
+        assert done["reconstructed_models"] == ["Order"]
+        assert "cannot be understood" in done["errors"]["users"]
+        assert other.register_schema_as_models(tables=["users"])["persisted"] is True
+        assert other.reconstruct_models_from_registry()["errors"] == {}
+    assert versions(existing) == [("orders", 1, "Order"), ("users", 1, "User"), ("users", 2, "User")]
+
+
+def test_a_table_that_is_no_registry_is_told(existing: Existing) -> None:
+    existing.ask(f"CREATE TABLE {REGISTRY} (id int PRIMARY KEY, label text)", "SELECT 1")
+    with DataFlow(existing.url) as db:
+        done = db.register_schema_as_models(tables=["users"])
+        assert (done["registered_models"], done["persisted"]) == (["User"], False)
+        with pytest.raises(SchemaMismatch, match="is no registry of DataFlow"):
+            db.reconstruct_models_from_registry()
+
+
+def test_who_sees_less_takes_nothing_for_changed(existing: Existing, db: DataFlow) -> None:
+    if existing.kind is SQLITE:
+        pytest.skip("SQLite has no users")
+    existing.ask(
+        "CREATE TABLE order_lines (id int PRIMARY KEY, order_id int, FOREIGN KEY (order_id) REFERENCES orders (id))",
+        "CREATE TABLE order_line (id int PRIMARY KEY)",
+        "SELECT 1",
+    )
+    assert db.register_schema_as_models()["error_count"] == 0
+    seen = ("order_lines", "users", REGISTRY)
+    with user_of_tables(existing, *seen) as url, DataFlow(url, existing_schema_mode=True) as other:
+        done = other.reconstruct_models_from_registry()
+        assert sorted(done["reconstructed_models"]) == ["OrderLines", "User"], done["errors"]
+        assert "order_lines" not in done["errors"]
+        again = other.register_schema_as_models(tables=["order_lines"])
+        assert again["registered_models"] == ["OrderLines"]
+    assert {version for _, version, _ in versions(existing)} == {1}
 
 
 @pytest.mark.parametrize("options", [{"existing_schema_mode": True}, {"auto_migrate": False}], ids=str)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dataflow import DataFlow
-from dataflow.errors import InvalidValue
+from dataflow.errors import InvalidValue, MissingValue
 
 from .databases import SQLITE, Existing, empty
 
@@ -41,17 +41,6 @@ def shop(request: pytest.FixtureRequest) -> Iterator[Existing]:
         with closing(sqlite3.connect(database.url.removeprefix("sqlite:///"))) as raw:
             raw.executescript(SHOP)
         yield database
-
-
-@pytest.fixture
-def db(shop: Existing) -> Iterator[DataFlow]:
-    with DataFlow(shop.url, existing_schema_mode=True) as db:
-        yield db
-
-
-@pytest.fixture
-def schema(db: DataFlow) -> dict[str, dict[str, Any]]:
-    return db.discover_schema()
 
 
 def test_every_table_and_view_is_found(schema: dict[str, dict[str, Any]]) -> None:
@@ -106,3 +95,45 @@ def test_a_virtual_table_is_listed(db: DataFlow) -> None:
     done = db.register_schema_as_models(tables=["places"])
     assert set(done["generated_nodes"]["places"]) == {"read", "list"}
     assert db.run_sync(db.nodes.PlaceListNode())["records"] == [{"id": 1, "low": 2.0, "high": 3.0}]
+
+
+ODD = """
+CREATE TABLE Users (Id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INT REFERENCES "users" ("ID"), boss_id INT REFERENCES USERS);
+CREATE TABLE flags (id INTEGER PRIMARY KEY, flag BOOLEAN);
+CREATE TABLE downwards (id INTEGER PRIMARY KEY DESC, n INT);
+INSERT INTO Users VALUES (1, 'Ann');
+INSERT INTO orders VALUES (1, 1, 1);
+INSERT INTO flags VALUES (1, 0), (2, 1), (3, 'f'), (4, 'true'), (5, 2), (6, NULL);
+"""
+
+
+@pytest.fixture
+def odd(request: pytest.FixtureRequest) -> Iterator[DataFlow]:
+    with empty(SQLITE, request) as database:
+        with closing(sqlite3.connect(database.url.removeprefix("sqlite:///"))) as raw:
+            raw.executescript(ODD)
+        with DataFlow(database.url, existing_schema_mode=True) as db:
+            db.register_schema_as_models()
+            yield db
+
+
+def test_a_boolean_of_others_is_read_as_what_it_holds(odd: DataFlow) -> None:
+    rows = odd.run_sync(odd.nodes.FlagListNode(order_by=["id"]))["records"]
+    assert [row["flag"] for row in rows] == [False, True, "f", "true", 2, None]
+    assert {type(row["flag"]) for row in rows[:2]} == {bool}
+    assert odd.run_sync(odd.nodes.FlagListNode(filter={"flag": True}, count_only=True))["count"] == 1
+
+
+def test_a_table_may_be_referred_to_in_another_spelling(odd: DataFlow) -> None:
+    references = [one["references"] for one in odd.discover_schema()["orders"]["foreign_keys"]]
+    assert references == [{"schema": None, "table": "Users", "columns": ["Id"]}] * 2
+    [order] = odd.run_sync(odd.nodes.OrderListNode(include=["user", "boss"]))["records"]
+    assert order["user"] == order["boss"] == {"Id": 1, "name": "Ann"}
+
+
+def test_a_key_that_descends_is_numbered_by_nobody(odd: DataFlow) -> None:
+    assert odd.discover_schema()["downwards"]["columns"]["id"]["identity"] is None
+    with pytest.raises(MissingValue):
+        odd.run_sync(odd.nodes.DownwardCreateNode(n=1))
+    assert odd.run_sync(odd.nodes.DownwardCreateNode(id=7, n=1))["id"] == 7

@@ -21,6 +21,8 @@ class Proxy:
         self._answering.set()
         self.holds = threading.Event()
         """Whether something that was said has been held back."""
+        self.passed = 0
+        """How many bytes have been said."""
         self._allowance: dict[asyncio.Event, int] = {}
         """How many bytes may still pass before a gate closes."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,6 +108,7 @@ class Proxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *gates: asyncio.Event
     ) -> None:
         while chunk := await reader.read(65536):
+            self.passed += len(chunk)
             for gate in gates:
                 self._count(gate, len(chunk))
                 if not gate.is_set():

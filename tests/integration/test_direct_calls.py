@@ -141,7 +141,7 @@ def test_a_call_can_be_a_task_in_a_group_and_waited_for(db: DataFlow, names: Nam
 def test_run_sync_takes_calls_only(db: DataFlow) -> None:
     for wrong in (db.nodes.ItemListNode, None, "ItemListNode"):
         with pytest.raises(ConfigurationError, match=r"db\.nodes"):
-            db.run_sync(wrong)  # type: ignore[arg-type]
+            db.run_sync(wrong)  # type: ignore[call-overload]
 
 
 def test_a_node_that_is_not_there_suggests_the_nearest(db: DataFlow) -> None:

@@ -111,9 +111,12 @@ def test_a_child_has_a_loop_of_its_own(file: Path) -> None:
         """
         begun, go_on = threading.Event(), threading.Event()
 
-        async def hold():
+        def wait_there():
             begun.set()
-            await asyncio.to_thread(go_on.wait, 10)
+            assert go_on.wait(10)
+
+        async def hold():
+            await asyncio.to_thread(wait_there)
 
         async def quick():
             return (await db.nodes.ItemCreateNode(name="made"))["id"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from select import select
 from typing import Any, ClassVar
 
 import pytest
@@ -54,6 +55,10 @@ class FaultTests(ProxiedSuite):
     others: ClassVar[str]
     """SQL that brings what ends the other sessions of the database, as ``statement``."""
 
+    def transport_of(self, connection: Any) -> Any:
+        client = getattr(connection, "_client", None)
+        return connection._raw._transport if client is None else client.transport(connection._raw)
+
     # ------------------------------------------------------------------ sessions that are ended
 
     def test_connections_that_were_ended_while_idle_are_replaced_without_an_error(self, url: str) -> None:
@@ -69,6 +74,20 @@ class FaultTests(ProxiedSuite):
 
         with DataFlow(url, pool_size=4) as db:
             asyncio.run(main(define_item(db)))
+
+    def test_one_that_was_ended_while_idle_is_replaced_in_a_program_without_a_loop(self, url: str) -> None:
+        with DataFlow(url, pool_size=4) as db:
+            define_item(db)
+            db.run_sync(db.nodes.ItemCreateNode(name="a"))
+            assert asyncio.run(end_others(url, self.others)) >= pool_of(db).idle == 1
+            (home,) = pool_of(db)._homes.values()
+            (connection,) = home.pool._idle
+            # The end has come, and no loop has run since that could have noticed.
+            assert select([self.transport_of(connection).get_extra_info("socket")], [], [], PATIENCE)[0]
+            assert connection.usable
+            # Written by a single statement, of which nobody could know whether it happened.
+            db.run_sync(db.nodes.ItemCreateNode(name="b"))
+            assert [row["name"] for row in db.run_sync(db.nodes.ItemListNode())["records"]] == ["a", "b"]
 
     def test_a_connection_that_is_ended_while_busy_fails_its_run_alone(self, url: str) -> None:
         async def main(db: DataFlow) -> None:

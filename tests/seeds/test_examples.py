@@ -431,7 +431,8 @@ def test_047_models_choose_their_database(seed: Seed) -> None:
     both, replica, user, event = seed.statements()
     first = both()["db"]
     with replica()["db"] as second:
-        assert set(second.databases()) == {"primary", "read_replica"}
+        assert set(second.config.databases) == {"primary", "read_replica"}
+        assert second.run_sync(second.health())["primary"]["ok"]
     seed.say("the first db again, as the second has no analytics")
     user()["db"] = first
     user()

@@ -2,15 +2,32 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from dataflow import DataFlow, Field
+from dataflow import DataFlow, DataFlowConfig, Field
+from dataflow.abc import BatchInsert
 from dataflow.errors import UniqueViolation
+from dataflow.model.declare import declare
+from dataflow.sql.compiler import compile_shape
+from dataflow.sqlite.bulk.multi_values import insert_rows
+from dataflow.sqlite.dialect import SQLiteDialect
+from dataflow.statements import InsertMany
+from dataflow.url import DatabaseURL
 
 Query = Callable[..., list[tuple[Any, ...]]]
+
+
+class Point:
+    x: int
+    __dataflow__: ClassVar = {"timestamps": False}
+
+
+POINT = declare(Point, implied=True)
+DIALECT = SQLiteDialect(DatabaseURL("sqlite"), DataFlowConfig("sqlite:///:memory:"))
 
 
 def test_rows_wider_than_a_statement_has_variables_are_refused_by_none(db: DataFlow) -> None:
@@ -22,6 +39,18 @@ def test_rows_wider_than_a_statement_has_variables_are_refused_by_none(db: DataF
     output = db.run_sync(db.nodes.WideBulkCreateNode(data=data, return_rows=True))
     assert output["inserted"] == 120
     assert all({row[name] for name in names} == {number} for number, row in enumerate(output["result"]))
+
+
+@pytest.mark.parametrize("limit", [2, 3, 4, 7, 100])
+def test_no_statement_has_more_values_than_its_connection_binds(limit: int) -> None:
+    compiled = compile_shape(DIALECT, InsertMany(POINT, ("id", "x"), []).shape)
+    assert isinstance(compiled.batch, BatchInsert)
+    with closing(sqlite3.connect(":memory:")) as raw:
+        raw.execute("CREATE TABLE points (id INTEGER, x INTEGER)")
+        raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, limit)
+        rows = [(number, -number) for number in range(5)]
+        assert insert_rows(raw, compiled.batch, rows) == 5
+        assert raw.execute("SELECT * FROM points").fetchall() == rows
 
 
 def test_the_error_of_the_driver_is_the_cause_and_shows_no_value(db: DataFlow) -> None:

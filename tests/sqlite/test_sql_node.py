@@ -1,6 +1,7 @@
 """The SQLNode: one statement, values bound to names, no way out of the transaction."""
 
 import logging
+import math
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -48,6 +49,12 @@ def test_a_query_brings_rows_as_dicts(users: DataFlow) -> None:
     assert output == {"records": records, "count": 2, "affected": 0, "result": records}
     nothing = sql(users, "SELECT id FROM users WHERE id > 99")
     assert nothing == {"records": [], "count": 0, "affected": 0, "result": []}
+
+
+def test_a_number_that_is_none_is_refused_and_one_without_end_is_bound(db: DataFlow) -> None:
+    with pytest.raises(InvalidValue, match="SQLite cannot store NaN; give None instead"):
+        sql(db, "SELECT :number AS number", number=math.nan)
+    assert sql(db, "SELECT :number AS number", number=math.inf)["records"] == [{"number": math.inf}]
 
 
 def test_a_change_tells_how_many_rows_it_touched(users: DataFlow) -> None:

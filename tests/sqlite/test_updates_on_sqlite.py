@@ -12,6 +12,7 @@ from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
 from dataflow.errors import OutOfRange, QueryError
 from dataflow.execution.stepping import step
 from dataflow.statements import Change, UpdateMany
+from dataflow.types import DECIMAL_DIGITS
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,19 @@ def test_what_is_infinite_may_stay_so_but_nothing_becomes_no_number(
     else:
         db.run_sync(update)
     assert db.run_sync(db.nodes.ReadingReadNode(id=1))["value"] == expected
+
+
+def test_a_product_with_more_digits_than_any_column_holds_is_out_of_range(db: DataFlow) -> None:
+    @db.model
+    class Reading:
+        value: Decimal
+
+    before, after = DECIMAL_DIGITS
+    widest = Decimal(f"{'9' * before}.{'9' * after}")
+    db.run_sync(db.nodes.ReadingCreateNode(value=widest))
+    with pytest.raises(OutOfRange):
+        db.run_sync(db.nodes.ReadingUpdateNode(id=1, updates={"$mul": {"value": widest}}))
+    assert db.run_sync(db.nodes.ReadingReadNode(id=1))["value"] == widest
 
 
 def test_what_is_the_same_for_all_rows_of_a_list_is_stored_as_it_is_everywhere(db: DataFlow) -> None:

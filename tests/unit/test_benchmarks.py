@@ -31,6 +31,9 @@ BY_NAME = {entry.name: entry for entry in SQLITE.entries}
 READ = next(one for one in WORKLOADS if one.name == "read by id")
 SCOPE = next(one for one in WORKLOADS if one.name == "one in a scope")
 BULK = next(one for one in WORKLOADS if one.operation == "bulk_create")
+STEPS = next(one.name for one in WORKLOADS if one.operation == "steps")
+OF_ALL = [one for one in WORKLOADS if one.name != STEPS]
+"""What DataFlow does not measure against itself alone."""
 MISSING = {one for entry in SQLITE.entries for one in entry.needs if not one.is_installed}
 
 
@@ -39,7 +42,7 @@ def of_drivers() -> set[tuple[str, str]]:
     by_executemany = {"bulk_create", "upsert", "bulk_update", "delete_ids"}
     return {
         (workload.name, name)
-        for workload in WORKLOADS
+        for workload in OF_ALL
         for name in (
             *IN_THREAD.bulk_baselines,
             *ON_LOOP.bulk_baselines,
@@ -58,14 +61,15 @@ def of_dataflow() -> set[tuple[str, str]]:
     runtimes = {"dataflow-runtime", "dataflow-async-runtime"}
     pairs = {
         (workload.name, name)
-        for workload in WORKLOADS
+        for workload in OF_ALL
         for name in (*runtimes, "dataflow-calls", "dataflow-async-calls")
         if workload.tasks == 1 or BY_NAME[name].group is ON_LOOP
         if not workload.bulk or (name in runtimes and workload.operation == "bulk_create")
     }
     # Direct calls have a transaction on an event loop only.
     several = ("five in a transaction", "one in a scope", "two in a scope")
-    return pairs - {(workload, "dataflow-calls") for workload in several}
+    steps = {(STEPS, "dataflow-apart"), (STEPS, "dataflow-saga")}
+    return steps | pairs - {(workload, "dataflow-calls") for workload in several}
 
 
 @pytest.mark.timeout(300)  # a dozen processes take turns
@@ -109,14 +113,23 @@ def test_a_trial_runs_on_a_server_of_its_own(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database, file = DATABASES[name], tmp_path / "out.json"
-    some = ("update by id", "five in a transaction", "upsert 100k", "bulk update 20k", "delete 20k ids")
+    some = (
+        "update by id",
+        "five in a transaction",
+        "upsert 100k",
+        "bulk update 20k",
+        "delete 20k ids",
+        STEPS,
+    )
     chosen = [word for one in some for word in ("--only", one)]
     assert main(["--trial", "--database", name, "--json", str(file), *chosen]) == 0
     found = json.loads(file.read_text())
     assert "started for this run" in found["surroundings"]["database"]
     workloads = [one for one in WORKLOADS if one.name.startswith(some)]
     assert {one.name for one in workloads} == set(found["workloads"])
-    assert all("dataflow-async-runtime" in entries for entries in found["workloads"].values())
+    assert set(found["workloads"][STEPS]) == {"dataflow-apart", "dataflow-saga"}
+    others = [entries for name, entries in found["workloads"].items() if name != STEPS]
+    assert all("dataflow-async-runtime" in entries for entries in others)
     installed = {entry.name: entry for entry in database.entries if entry.is_installed()}
     # Without its bare driver, a group has nothing to be divided by.
     there = {entry.name for entry in installed.values() if entry.group.baseline in installed}
@@ -319,6 +332,7 @@ def test_everybody_has_a_mark_in_the_picture_and_every_library_a_contestant() ->
         "psycopg",
         "asyncmy, pooled",
         "PyMySQL",
+        "DataFlow, each a transaction",
     }
     titles = {entry.title for entry in entries}
     assert titles - set(MARKS) == drivers

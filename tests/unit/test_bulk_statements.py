@@ -65,6 +65,12 @@ def test_new_rows_share_a_statement_where_they_can(
         assert len(sent) == count, more
 
 
+def test_rows_are_of_one_group_though_some_give_what_others_may_lack(db: DataFlow) -> None:
+    data: list[dict[str, Any]] = [{"name": "a"}, {"name": "b", "age": 1}, {"name": "c", "role": "x"}]
+    [batch] = db.find_node("UserBulkCreateNode").prepare({"data": data}).input.checked
+    assert [group.indices for group in batch.groups] == [[0, 1, 2]]
+
+
 def test_every_batch_has_a_statement_of_its_own(db: DataFlow) -> None:
     data = [{"name": "a"}] * 9
     assert [len(statements(db, "BulkCreate", data, batch_size=size)) for size in (1, 3, 4, 8, 9, 10)] == [

@@ -3,7 +3,10 @@
 No server is asked; that these understand it is shown by the conformance suite.
 """
 
-from typing import ClassVar
+from dataclasses import replace
+from datetime import date
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import pytest
 
@@ -12,9 +15,13 @@ from dataflow.abc import BatchInsert, Dialect
 from dataflow.filters.mongo import read_filter
 from dataflow.filters.pipelines import read_pipeline
 from dataflow.model.declare import declare
+from dataflow.model.schema import Model
 from dataflow.mysql.dialect import MySQLDialect
 from dataflow.postgres.dialect import PostgresDialect
+from dataflow.sql.codecs import codec_of
 from dataflow.sql.compiler import compile_shape
+from dataflow.sql.conditions import table
+from dataflow.sql.parameters import COUNT, Parameters
 from dataflow.statements import (
     EVERYTHING,
     Aggregate,
@@ -43,6 +50,14 @@ class User:
 
 MODEL = declare(User, implied=True)
 ANN = read_filter(MODEL, {"name": "Ann"}, "filter")
+
+
+def read_as_text(function: str) -> Model:
+    """The model, with names of a type that no logical type stands for."""
+    name = replace(MODEL.fields["name"], as_text=function)
+    return replace(MODEL, fields=MappingProxyType({**MODEL.fields, "name": name}))
+
+
 UPDATE_MANY = UpdateMany(MODEL, ("id",), ("name",), [], (Change("age"),), (1,), ANN)
 
 
@@ -105,6 +120,8 @@ ON_POSTGRES: list[tuple[Statement, str]] = [
         'SELECT "all%"."age" FROM "all%" ORDER BY "all%"."id" ASC OFFSET CAST($1 AS BIGINT)',
     ),
     (Select(MODEL, fields=("id",), locking=True), 'SELECT "all%"."id" FROM "all%" FOR UPDATE'),
+    (Select(read_as_text(""), fields=("name",)), 'SELECT CAST("all%"."name" AS TEXT) FROM "all%"'),
+    (Select(read_as_text("st_astext"), fields=("name",)), 'SELECT ST_ASTEXT("all%"."name") FROM "all%"'),
     (
         Insert(MODEL, (), ()),
         'INSERT INTO "all%" DEFAULT VALUES RETURNING "all%"."id", "all%"."name", "all%"."age"',
@@ -250,3 +267,45 @@ def test_a_statement_without_returning_brings_no_rows() -> None:
     ):
         assert compile_shape(MYSQL, statement.shape).map_row is None
         assert compile_shape(POSTGRES, statement.shape).map_row is not None
+
+
+def test_a_table_is_named_with_its_schema_where_it_has_one() -> None:
+    located = replace(MODEL, schema="crm")
+    assert (table(MODEL).sql("postgres"), table(located).sql("postgres")) == ('"all%"', '"crm"."all%"')
+    found = compile_shape(MYSQL, Select(located, fields=("id",)).shape)
+    assert found.sql == "SELECT `all%%`.`id` FROM `crm`.`all%%`"
+
+
+def test_a_value_is_cast_but_for_lists_and_patterns_which_their_operators_cast() -> None:
+    parameters = Parameters(POSTGRES)
+    assert parameters.next(COUNT).sql("postgres").startswith("CAST(")
+    assert "CAST" not in parameters.next(COUNT, many=True).sql("postgres")
+    assert "CAST" not in parameters.next(COUNT, pattern_of="$like").sql("postgres")
+
+
+class Series:
+    days: list[date]
+    extra: dict[str, Any]
+
+
+SERIES = declare(Series, implied=True)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "field", "is_array"),
+    [(POSTGRES, "days", True), (POSTGRES, "extra", False), (MYSQL, "days", False), (MYSQL, "extra", False)],
+)
+def test_a_list_of_one_type_is_searched_like_a_document_where_it_is_an_array(
+    dialect: Dialect, field: str, is_array: bool
+) -> None:
+    found = Select(SERIES, read_filter(SERIES, {f"{field}.0": "2024-05-06"}, "filter"))
+    assert ("TO_JSONB" in compile_shape(dialect, found.shape).sql) is is_array
+
+
+def test_a_list_of_one_type_travels_as_it_is_where_it_is_an_array_and_else_as_json() -> None:
+    days = [date(2024, 5, 6)]
+    for dialect, stored in ((POSTGRES, days), (MYSQL, '["2024-05-06"]')):
+        codec = codec_of(dialect, SERIES.fields["days"].type)
+        assert codec.encode is not None
+        assert codec.encode(days) == stored
+        assert days == (stored if codec.decode is None else codec.decode(stored))

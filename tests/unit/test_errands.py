@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,7 +88,15 @@ def test_an_interrupt_as_the_background_is_told_leaves_nothing_running(
 ) -> None:
     history: list[str] = []
     enter = background._background.enter
-    monkeypatch.setattr(background._background, "enter", lambda: Interrupted(enter(), told=told))
+
+    def enter_interrupted() -> Any:
+        seat = enter()
+        # Another thread runs the loop, and so has to be told.
+        return SimpleNamespace(
+            loop=Interrupted(seat.loop, told=told), drive=lambda call: False, served=seat.served
+        )
+
+    monkeypatch.setattr(background._background, "enter", enter_interrupted)
 
     async def forever() -> None:
         history.append("begun")

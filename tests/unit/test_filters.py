@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -17,6 +18,10 @@ from dataflow import DataFlow, Field
 from dataflow.errors import InvalidValue, UnknownName, ValidationError
 from dataflow.filters.mongo import read_filter
 from dataflow.model.declare import declare
+from dataflow.model.narrowed import narrowed
+from dataflow.model.schema import Model, ModelField
+from dataflow.statements import NOTHING, compare, is_null
+from dataflow.types import ColumnType
 
 Row = Mapping[str, Any]
 Document = Mapping[str, Any]
@@ -376,6 +381,62 @@ def test_values_are_coerced_as_everywhere(things: DataFlow) -> None:
 
 
 MODEL = declare(Thing, implied=True)
+
+
+@pytest.mark.parametrize("operator", ["$in", "$nin"])
+def test_what_is_made_of_parts_is_no_list_of_members(operator: str) -> None:
+    for value in ("canary", b"canary", {"canary": 1}):
+        with pytest.raises(InvalidValue, match=rf"\$in needs a list, got {type(value).__name__}") as caught:
+            read_filter(MODEL, {"integer": {operator: value}}, "filter")
+        assert "canary" not in str(caught.value)
+
+
+class Measure:
+    ratio: float | None
+    amount: Decimal | None
+    part: Decimal | None
+
+
+def within(model: Model, field: ModelField) -> ColumnType:
+    """The bounds of a database without endless floats, with decimals of 20 digits before the point or after it."""
+    digits = {"amount": (20, 1), "part": (0, 20)}.get(field.name, field.type.digits)
+    return replace(field.type, nan=False, infinite=False, digits=digits)
+
+
+NARROW = narrowed(declare(Measure, implied=True), within)
+ENDLESS, NAN = float("inf"), float("nan")
+
+
+@pytest.mark.parametrize(
+    ("field", "less_than", "more_than"),
+    [
+        ("ratio", ENDLESS, -ENDLESS),
+        ("ratio", NAN, -ENDLESS),
+        ("amount", Decimal(10**20), Decimal(-(10**20))),
+        ("part", Decimal(f"0.{'9' * 21}"), Decimal(f"-0.{'9' * 21}")),
+    ],
+)
+def test_all_that_a_column_holds_is_less_or_more_than_what_is_out_of_its_bounds(
+    field: str, less_than: Decimal | float, more_than: Decimal | float
+) -> None:
+    something = ~is_null(field)
+    for operator, value, found in (
+        ("$lt", less_than, something),
+        ("$gte", less_than, NOTHING),
+        ("$gt", more_than, something),
+        ("$lte", more_than, NOTHING),
+    ):
+        assert read_filter(NARROW, {field: {operator: value}}, "filter") == found, operator
+
+
+@pytest.mark.parametrize(
+    ("operator", "nearest"), [("$gt", "0.9"), ("$gte", "1.0"), ("$lt", "1.0"), ("$lte", "0.9")]
+)
+def test_a_number_between_two_that_a_column_holds_is_compared_as_the_one_that_says_the_same(
+    operator: str, nearest: str
+) -> None:
+    found = read_filter(NARROW, {"amount": {operator: Decimal(f"0.9{'5' * 20}")}}, "filter")
+    assert found == compare("amount", operator, Decimal(nearest))
 
 
 @pytest.mark.parametrize(

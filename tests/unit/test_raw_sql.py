@@ -25,6 +25,22 @@ ENDING = [
 ]
 ENDING += ["rollback", "savepoint", "set", "start", "unlock", "use", "vacuum"]
 CHANGING = ["create", "alter", "drop", "truncate", "reindex", "rename", "comment", "grant", "revoke"]
+PASSING = [
+    *CHANGING,
+    "analyze",
+    "check",
+    "cluster",
+    "delete",
+    "desc",
+    "describe",
+    "explain",
+    "insert",
+    "merge",
+]
+PASSING += ["notify", "optimize", "refresh", "replace", "select", "show", "table", "update", "values", "with"]
+LASTING = ["dblink_connect", "dblink_connect_u", "get_lock", "setseed"]
+LASTING += [f"pg_{form}" for form in ("advisory_lock", "advisory_lock_shared")]
+LASTING += [f"pg_try_{form}" for form in ("advisory_lock", "advisory_lock_shared")]
 
 
 @pytest.mark.parametrize("word", ENDING)
@@ -66,39 +82,51 @@ def test_the_names_in_a_call_are_found(grammar: str) -> None:
 def test_what_changes_the_schema_is_known_by_its_first_word(word: str) -> None:
     for text in (f"{word} x", f"{word.upper()} x;", f"-- why\n{word.title()} x"):
         shape = read_sql("sqlite", text)
-        assert shape.changes_schema
+        assert not shape.keeps_schema
         assert shape.writes
-    assert not read_sql("sqlite", f'SELECT "{word}"').changes_schema
+    assert read_sql("sqlite", f'SELECT "{word}"').keeps_schema
 
 
 @pytest.mark.parametrize(
-    ("text", "writes"),
+    ("text", "writes", "keeps"),
     [
-        ("SELECT 1", False),
-        ("select 1", False),
-        ("VALUES (1)", False),
-        ("WITH x AS (SELECT 1) SELECT * FROM x", False),
-        ("EXPLAIN SELECT 1", False),
-        ("SELECT 'insert', \"update\", 1 AS deleted", False),
-        ("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x", True),
-        ("WITH x AS (SELECT 1) UPDATE t SET a = 1", True),
-        ("WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x", True),
-        ("WITH x AS (SELECT 1) REPLACE INTO t SELECT * FROM x", True),
-        ("WITH x AS (SELECT 1) MERGE INTO t USING x ON a = b", True),
-        ("SELECT * INTO t FROM u", True),
-        ("INSERT INTO t VALUES (1)", True),
-        ("UPDATE t SET a = 1", True),
-        ("DELETE FROM t", True),
-        ("REPLACE INTO t VALUES (1)", True),
-        ("CALL something()", True),
-        ("ANALYZE", True),
-        ("whatever this is", True),
+        ("SELECT 1", False, True),
+        ("select 1", False, True),
+        ("VALUES (1)", False, True),
+        ("WITH x AS (SELECT 1) SELECT * FROM x", False, True),
+        ("EXPLAIN SELECT 1", False, True),
+        ("SELECT 'insert', \"update\", 1 AS deleted", False, True),
+        ("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x", True, True),
+        ("WITH x AS (SELECT 1) UPDATE t SET a = 1", True, True),
+        ("WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x", True, True),
+        ("WITH x AS (SELECT 1) REPLACE INTO t SELECT * FROM x", True, True),
+        ("WITH x AS (SELECT 1) MERGE INTO t USING x ON a = b", True, True),
+        ("SELECT * INTO t FROM u", True, False),
+        ("INSERT INTO t VALUES (1)", True, True),
+        ("UPDATE t SET a = 1", True, True),
+        ("DELETE FROM t", True, True),
+        ("REPLACE INTO t VALUES (1)", True, True),
+        ("CALL something()", True, False),
+        ("ANALYZE", True, False),
+        ("whatever this is", True, False),
+        ("EXPLAIN ANALYZE UPDATE t SET a = 1", True, True),
+        ("EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1", False, False),
+        ("EXPLAIN (ANALYZE, COSTS OFF) CREATE MATERIALIZED VIEW t AS SELECT 1", False, False),
+        ("EXPLAIN VERBOSE EXECUTE made", False, False),
+        ("EXPLAIN SELECT * INTO t FROM u", True, False),
+        ('SELECT "into", replace(a, b, c) FROM t', True, True),
+        ("SELECT replace(a, b, c) INTO t FROM u", True, False),
+        ("WITH x AS (INSERT INTO t VALUES (1) RETURNING a) SELECT a FROM x", True, True),
+        ("INSERT OR IGNORE INTO t VALUES (1)", True, True),
+        ("TABLE t", True, True),
+        ("REFRESH MATERIALIZED VIEW t", True, False),
     ],
 )
-def test_what_may_write_is_known_and_in_doubt_it_may(text: str, writes: bool) -> None:
-    shape = read_sql("sqlite", text)
-    assert shape.writes is writes
-    assert not shape.changes_schema
+def test_what_may_write_or_change_the_schema_is_known_and_in_doubt_it_may(
+    text: str, writes: bool, keeps: bool
+) -> None:
+    shape = read_sql("postgres", text)
+    assert (shape.writes, shape.keeps_schema) == (writes, keeps)
 
 
 @pytest.mark.parametrize(
@@ -200,3 +228,41 @@ def test_what_may_outlast_the_transaction_in_its_session_is_known(grammar: str, 
 )
 def test_what_ends_with_the_transaction_is_known_too(grammar: str, text: str) -> None:
     assert not read_sql(grammar, text).outlasts
+
+
+@pytest.mark.parametrize("word", PASSING)
+def test_a_statement_that_leaves_nothing_is_known_by_its_first_word(word: str) -> None:
+    assert not read_sql("mysql", f"{word.upper()} x").outlasts
+    assert read_sql("mysql", f"UN{word} x").outlasts
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_a_function_that_changes_its_session_is_known_by_its_name(name: str) -> None:
+    assert read_sql("postgres", f"SELECT {name}('a', 1)").outlasts
+    assert not read_sql("postgres", f"SELECT {name}, {name}_2('a', 1) FROM t").outlasts
+
+
+@pytest.mark.parametrize(
+    ("text", "locks"),
+    [
+        ("SELECT * FROM t FOR SHARE", True),
+        ("SELECT * FROM t FOR NO KEY UPDATE", True),
+        ("SELECT * FROM t FOR KEY SHARE SKIP LOCKED", True),
+        ("SELECT * FROM t LOCK IN SHARE MODE", True),
+        ("SELECT pg_try_advisory_xact_lock(:key)", True),
+        ("SELECT GET_LOCK(:name, 5)", True),
+        ("SELECT share, mode, get_lock FROM pg_advisory_lock", False),
+        ("SELECT 'FOR SHARE', :lock AS \"for share\"", False),
+    ],
+)
+def test_a_query_that_locks_counts_as_writing(text: str, locks: bool) -> None:
+    for grammar in ("postgres", "mysql"):
+        assert read_sql(grammar, text).writes is locks
+
+
+@pytest.mark.parametrize(
+    "how", ["IGNORE", "LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "OR ABORT", "OR FAIL", "OR ROLLBACK"]
+)
+def test_an_insertion_keeps_the_schema_however_it_is_done(how: str) -> None:
+    assert read_sql("sqlite", f"INSERT {how} INTO t VALUES (1)").keeps_schema
+    assert not read_sql("sqlite", f"SELECT {how} INTO t").keeps_schema

@@ -2,6 +2,7 @@
 
 import re
 from random import Random
+from string import punctuation
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,7 @@ def test_the_automaton_finds_what_pythons_engine_finds(pattern: str, texts: list
         ("[[a]", False, "[\\[a]"),
         ("(?:ab)*?c", False, "(?:ab)*c"),
         ("a|", False, "a|(?:)"),
+        ("()*", False, "(?:)*"),
         ("[a-c\\d]", False, "[0-9a-c]"),
         ("[cab]", False, "[a-c]"),
         ("[a-dc-f]", False, "[a-f]"),
@@ -170,6 +172,14 @@ def test_what_is_outside_of_the_subset_is_refused_by_name(pattern: str, problem:
 def test_a_refusal_tells_where_it_is(pattern: str, place: int) -> None:
     with pytest.raises(InvalidValue, match=f"near character {place} of the pattern"):
         read(pattern, False, "filter")
+
+
+def test_every_character_stands_for_itself() -> None:
+    for character in CHARACTERS:
+        pattern = f"\\{character}" if character in punctuation else character
+        canonical = read(pattern, False, "filter").text
+        assert read(canonical, False, "filter").text == canonical
+        assert found(character, pattern)
 
 
 def test_every_letter_after_a_backslash_means_what_it_says_or_is_refused_by_it() -> None:

@@ -73,6 +73,7 @@ def test_a_list_has_members_and_a_dict_has_keys(path: str, member: str, containe
         ('["list", "-1"]', None),
         ('["list", "²"]', None),
         ('["list", ""]', None),
+        pytest.param('["list", "' + "1" * 5000 + '"]', None, id="more digits than Python reads"),
         ('["dict", "a"]', "number"),
         ('["text", "0"]', None),
         ("[]", "object"),

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dataflow.abc import Column
-from dataflow.sqlite.types import DECLARED, affinity, codec, decimal_key, pack, stores
+from dataflow.sqlite.types import DECLARED, affinity, codec, decimal_key, logical_type, pack, stores
 from dataflow.types import ColumnType, Kind, read_annotation
 
 DECIMALS = st.one_of(
@@ -206,3 +206,25 @@ def test_a_column_that_was_made_for_a_kind_holds_it(kind: Kind) -> None:
 def test_columns_of_other_programs_hold_what_they_can(declared: str, kind: Kind, holds: bool) -> None:
     column = Column("a", declared, nullable=True, has_default=False)
     assert stores(column, ColumnType(kind, object)) is holds
+
+
+@pytest.mark.parametrize(
+    ("declared", "kind", "python"),
+    [
+        ("INTEGER", Kind.INTEGER, int), ("bigint", Kind.INTEGER, int), ("VARCHAR(20)", Kind.TEXT, str),
+        ("clob", Kind.TEXT, str), ("BLOB", Kind.BINARY, bytes), ("DOUBLE PRECISION", Kind.FLOAT, float),
+        ("NUMERIC", Kind.DECIMAL, Decimal), ("decimal (10, 2)", Kind.DECIMAL, Decimal),
+        ("NUMBER(5)", Kind.DECIMAL, Decimal), ("money", Kind.DECIMAL, Decimal),
+        ("BOOLEAN", Kind.BOOLEAN, bool), ("bool", Kind.BOOLEAN, bool), ("boolean (1)", Kind.BOOLEAN, bool),
+        ("datetime text", Kind.DATETIME, datetime), ("UUID TEXT", Kind.UUID, UUID),
+    ],
+)  # fmt: skip
+def test_a_declaration_that_binds_the_values_tells_their_type(
+    declared: str, kind: Kind, python: type
+) -> None:
+    assert logical_type(declared) == ColumnType(kind, python)
+
+
+@pytest.mark.parametrize("declared", ["", "DATETIME", "DATE", "TIMESTAMP", "STRING", "(5)"])
+def test_a_column_whose_declaration_binds_nothing_holds_anything(declared: str) -> None:
+    assert logical_type(declared) == ColumnType(Kind.TEXT, object)

@@ -69,3 +69,29 @@ def test_a_function_that_is_outside_has_no_place_in_a_scope() -> None:
         workflow.add_connection("context", "wait")
         with pytest.raises(WorkflowBuildError, match="'wait'"):
             workflow.build()
+
+
+def test_it_takes_no_thread_of_its_own_but_goes_along_with_what_follows() -> None:
+    async def wait() -> None:
+        pass
+
+    def block() -> None:
+        pass
+
+    with DataFlow("sqlite:///:memory:") as db:
+
+        @db.model
+        class Account:
+            name: str
+
+        here = db.databases()["primary"]
+        for node, place in (("AccountListNode", (here, True)), (wait, (None, False)), (block, (None, True))):
+            workflow = WorkflowBuilder(db)
+            workflow.add_node("TransactionContextNode", "terms")
+            workflow.add_node(node, "work")
+            (segment,) = workflow.build().block.segments
+            assert (segment.database, segment.blocking) == place
+        alone = WorkflowBuilder(db)
+        alone.add_node("TransactionContextNode", "terms")
+        (segment,) = alone.build().block.segments
+        assert (segment.database, segment.blocking) == (None, False)

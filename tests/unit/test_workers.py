@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dataflow.execution.workers import PATIENCE, Workers, _Crew
+from dataflow.execution.workers import GLANCE, Workers, _Crew
 
 
 def nothing() -> None:
@@ -235,7 +235,7 @@ def test_loops_that_take_turns_are_each_looked_after_once(workers: Workers) -> N
         for _ in range(300):
             await asyncio.gather(*(workers.run(identity(), nothing, first=False) for _ in range(5)))
         # One that looks in again and again, however many jobs there are.
-        timers.append(count - round((loop.time() - began) / PATIENCE))
+        timers.append(count - round((loop.time() - began) / GLANCE))
 
     threads = [threading.Thread(target=lambda: asyncio.run(main())) for _ in range(2)]
     for thread in threads:

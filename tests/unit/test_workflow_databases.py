@@ -7,6 +7,7 @@ import pytest
 
 from dataflow import DataFlow, WorkflowBuilder
 from dataflow.errors import ConfigurationError, WorkflowBuildError
+from dataflow.nodes.registry import OpenDatabases
 from dataflow.workflow.graph import Workflow
 
 MEMORY = "sqlite:///:memory:"
@@ -114,6 +115,22 @@ def test_a_database_that_nobody_holds_is_gone_at_once() -> None:
             listing(WorkflowBuilder())
     finally:
         gc.enable()
+
+
+def test_the_databases_that_are_open_are_known_the_newest_first_and_as_long_as_they_live() -> None:
+    known = OpenDatabases()
+    with DataFlow(MEMORY) as one, DataFlow(MEMORY) as two, DataFlow(MEMORY) as three:
+        for db in (one, two, three):
+            known.add(db)
+        assert known.engines() == [three, two, one]
+        known.add(one)
+        assert known.engines() == [one, three, two]
+        known.remove(three)
+        known.remove(three)
+        assert known.engines() == [one, two]
+    del one, two, three, db
+    gc.collect()
+    assert known.engines() == []
 
 
 def test_a_name_stands_for_the_one_that_is_left() -> None:

@@ -185,6 +185,16 @@ def test_a_parameter_that_a_function_does_not_take_suggests_the_nearest() -> Non
     assert "did you mean 'name'?" in said
 
 
+def test_a_function_takes_what_it_does_not_name_only_where_it_says_so() -> None:
+    def tell(a: int, **others: int) -> dict[str, int]:
+        return {"a": a, **others}
+
+    assert run(tell, {"a": 1, "b": 2}, on_loop=False)["result"] == {"a": 1, "b": 2}
+    builder = WorkflowBuilder()
+    builder.add_node(lambda: 1, "one", {"b": 2})
+    assert "no parameter 'b'" in problem(builder)
+
+
 def test_a_value_that_is_lacking_is_named_before_anything_runs() -> None:
     ran: list[str] = []
     builder = WorkflowBuilder()
@@ -311,3 +321,15 @@ def test_the_outputs_that_are_named_are_all_that_there_are() -> None:
         else:
             with pytest.raises(WorkflowBuildError, match="'sum'"):
                 builder.build()
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_function_is_repeated_only_where_it_says_so_and_nothing_before_it_is_committed(
+    repeatable: bool, outside: bool
+) -> None:
+    builder = WorkflowBuilder()
+    builder.add_node(node(repeatable=repeatable, outside=outside)(lambda: 1), "it")
+    step = builder.build().by_id["it"]
+    assert step.outside is outside
+    assert step.node.repeatable({}) is (repeatable and not outside)

@@ -55,3 +55,26 @@ def test_a_connection_runs_one_statement_at_a_time(sql: str) -> None:
         with pytest.raises(QueryError, match="one statement at a time"):
             step(connection.run(sql, ()))
         step(connection.close())
+
+
+def test_texts_that_a_column_takes_for_the_same_are_the_same_to_bulk_nodes() -> None:
+    with DataFlow("duckdb:///:memory:", auto_migrate=False) as db:
+        table = (
+            "CREATE TABLE members (id INTEGER PRIMARY KEY, name VARCHAR COLLATE NOCASE NOT NULL, age INTEGER)"
+        )
+        db.run_sync(db.nodes.SQLNode(sql=table))
+
+        @db.model
+        class Member:
+            id: int
+            name: str
+            age: int
+            __dataflow__: ClassVar = {"timestamps": False}
+
+        data = [{"id": 1, "name": "Ann", "age": 1}, {"id": 2, "name": "ANN", "age": 2}]
+        done = db.run_sync(
+            db.nodes.MemberBulkUpsertNode(data=data, match_fields=["name"], update_fields=["age"])
+        )
+        assert (done["inserted"], done["updated"]) == (1, 1)
+        [member] = db.run_sync(db.nodes.MemberListNode())["records"]
+        assert (member["id"], member["age"]) == (1, 2)

@@ -31,11 +31,11 @@ class Table2faCode:
     }
 
 
-# The table has no key, so its rows are only read.
 # Foreign key of several columns: (name, code) refers to 2fa codes (First Name, class).
 # Unique index few over code where paid.
 @db.model
 class Field:
+    number: Annotated[int_, Field_(primary_key=True)]
     id: Annotated[int_, Field_(primary_key=False)]
     a_b: Annotated[dict[str, Any], Field_(column="a.b")] | None
     paid: Annotated[bool, Field_(default=False)] | None
@@ -53,4 +53,17 @@ class Field:
     }
 
 
+@db.model
+class Pair:
+    a: Annotated[int_, Field_(primary_key=True)]
+    b: Annotated[int_, Field_(primary_key=True)]
+
+    __dataflow__ = {
+        "table": "pairs",
+        "timestamps": False,
+        "indexes": [Index("b", "a", name="turned")],
+    }
+
+
+# log has no class here: without a key; register_schema_as_models() makes a model of it, whose rows are only read.
 # prices has no class here: a view; register_schema_as_models() makes a model of it.

@@ -15,9 +15,13 @@ HERE = """
 AS found ON lower(found.table_name) = lower(wanted)
 AND found.database_name = current_database() AND found.schema_name = current_schema()
 """
+# Which collation a column has, only the statement tells that made its table.
 COLUMNS = f"""
-SELECT wanted, column_name, data_type, is_nullable, column_default IS NOT NULL
-{WANTED} duckdb_columns() {HERE} ORDER BY column_index
+SELECT wanted, column_name, data_type, is_nullable, column_default IS NOT NULL,
+    coalesce(made.sql ILIKE '% COLLATE %', false)
+{WANTED} duckdb_columns() {HERE} LEFT JOIN duckdb_tables() AS made ON made.table_oid = found.table_oid
+    AND made.database_oid = found.database_oid
+ORDER BY column_index
 """
 CONSTRAINTS = f"""
 SELECT wanted, constraint_type, constraint_column_names, referenced_table
@@ -72,8 +76,8 @@ def _table(model: Model, columns: Sequence[Row], constraints: Sequence[Row], ind
     return Table(
         name=model.table,
         columns={
-            spelt(name): Column(spelt(name), type_, nullable, has_default)
-            for name, type_, nullable, has_default in columns
+            spelt(name): Column(spelt(name), type_, nullable, has_default, folds)
+            for name, type_, nullable, has_default, folds in columns
         },
         key=tuple(spelt(name) for name in (keys[0] if keys else ())),
         indexes=tuple(_index(model, row, spelling) for row in indexes),

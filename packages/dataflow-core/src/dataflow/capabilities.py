@@ -59,5 +59,8 @@ class Capability(Enum):
     DISCOVERY = "discovery"
     """It describes every table that is there, so that models can be made of them."""
 
+    REPLICAS = "replicas"
+    """It tells how far it is, so that a replica is read only if that has everything that must be seen."""
+
     CONCURRENT_WRITERS = "concurrent_writers"
     """Several transactions can write at the same time; without it DataFlow queues them, in order."""

@@ -1,10 +1,19 @@
 """What a database says of the tables that are there."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from dataflow.logs import logger
 from dataflow.types import ColumnType
 
-__all__ = ["CatalogColumn", "CatalogConstraint", "CatalogIndex", "CatalogReference", "CatalogTable"]
+__all__ = [
+    "CatalogColumn",
+    "CatalogConstraint",
+    "CatalogIndex",
+    "CatalogReference",
+    "CatalogTable",
+    "by_itself",
+]
 
 
 class CatalogColumn(NamedTuple):
@@ -16,6 +25,7 @@ class CatalogColumn(NamedTuple):
     :param generated: the expression of which the database always makes the value; empty for other columns.
     :param identity: how the database numbers rows by it: ``"by default"`` where none is given, or ``"always"``.
     :param hidden: whether ``SELECT *`` leaves it out.
+    :param forbidden: whether this user may not read it.
     :param as_text: the function of the database that makes a text of a value without a logical type; empty for a cast.
     """
 
@@ -27,6 +37,7 @@ class CatalogColumn(NamedTuple):
     generated: str = ""
     identity: Literal["", "by default", "always"] = ""
     hidden: bool = False
+    forbidden: bool = False
     comment: str = ""
     as_text: str = ""
 
@@ -34,7 +45,7 @@ class CatalogColumn(NamedTuple):
 class CatalogReference(NamedTuple):
     """A foreign key.
 
-    :param schema: where the other table is, written as that of :class:`CatalogTable`.
+    :param schema: where the other table is, written as that of :class:`CatalogTable`, and so is ``home``.
     :param referred: the columns there, in the order of ``columns``.
     """
 
@@ -45,6 +56,12 @@ class CatalogReference(NamedTuple):
     referred: tuple[str, ...]
     on_delete: str = ""
     on_update: str = ""
+    home: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name of the other table, as :attr:`CatalogTable.label`."""
+        return f"{self.schema}.{self.table}" if self.schema else self.table
 
 
 class CatalogIndex(NamedTuple):
@@ -77,6 +94,7 @@ class CatalogTable(NamedTuple):
     """A table or a view.
 
     :param schema: where it is, if a statement has to say so; empty where its name does.
+    :param home: the schema that it is in, which finds it wherever a session looks first; empty where there are none.
     :param traits: what is special about it: ``"partitioned"``, ``"materialized"``, ``"virtual"``.
     :param key: the columns of its primary key, in order.
     :param rows: how many rows it may have, where the database knows without counting.
@@ -86,6 +104,7 @@ class CatalogTable(NamedTuple):
     kind: Literal["table", "view"]
     columns: tuple[CatalogColumn, ...]
     schema: str = ""
+    home: str = ""
     traits: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     foreign_keys: tuple[CatalogReference, ...] = ()
@@ -102,3 +121,16 @@ class CatalogTable(NamedTuple):
         'sales.orders'
         """
         return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+def by_itself(name: str, schema: str, describe: Callable[[], CatalogTable]) -> CatalogTable:
+    """Describe a table so that whatever is odd about it keeps no other from being described.
+
+    :param describe: may fail; then the table is there, with the trait ``"unknown"`` and no columns.
+    """
+    try:
+        return describe()
+    except Exception:
+        table = CatalogTable(name, "table", (), schema, traits=("unknown",))
+        logger("dataflow.discovery").warning("%s cannot be described", table.label, exc_info=True)
+        return table

@@ -15,7 +15,7 @@ from typing import Any, Generic, Self, TypeVar
 from dataflow.errors import ConfigurationError, InvalidURL, UnknownOption
 from dataflow.url import DatabaseURL
 
-__all__ = ["DataFlowConfig"]
+__all__ = ["PRIMARY", "READ_REPLICA", "DataFlowConfig"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -154,7 +154,8 @@ class DataFlowConfig:
 
     :param database_url: the primary database; without it ``DATAFLOW_DATABASE_URL``, ``DATABASE_URL`` or
         SQLite in memory.
-    :param databases: further databases by name; ``analytics_db=url`` and ``read_replica=url`` do the same.
+    :param databases: further databases by name; ``analytics_db=url`` does the same. The one under ``read_replica``, or
+        ``read_replica=url``, is a copy of the primary that serves those who only read.
     :param pool_size: how many connections a pool keeps; without it the dialect decides.
     :param pool_max_overflow: how many more it may open under load (0).
     :param pool_timeout: how many seconds to wait for a connection (30).

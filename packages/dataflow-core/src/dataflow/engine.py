@@ -3,17 +3,16 @@
 import sys
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
+from contextlib import AbstractContextManager
 from threading import Lock
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
-from dataflow.abc import Dialect, NodeType
-from dataflow.config import DataFlowConfig
+from dataflow.abc import NodeType
+from dataflow.config import PRIMARY, READ_REPLICA, DataFlowConfig
 from dataflow.errors import ConfigurationError, ModelError, UnknownNode, ValidationError, nearest
 from dataflow.execution.database import Database
-from dataflow.execution.forks import watch_forks
-from dataflow.execution.pool import WorkflowConnectionPool
+from dataflow.execution.databases import databases_of
 from dataflow.logs import logger
 from dataflow.model.demands import check_demands
 from dataflow.model.extension import ExtraField
@@ -22,6 +21,7 @@ from dataflow.nodes.contract import Node, Output
 from dataflow.nodes.function import FunctionNode, node
 from dataflow.nodes.registry import open_databases
 from dataflow.runtime.calls import NodeCall, NodeHandle
+from dataflow.runtime.questions import Question
 from dataflow.runtime.stream import Stream
 from dataflow.runtime.transaction import Transaction
 from dataflow.terms import Isolation, read_terms
@@ -30,10 +30,10 @@ from dataflow.workflow.builder import WorkflowBuilder
 
 if TYPE_CHECKING:
     from dataflow.discovery.existing import ExistingDatabase
-    from dataflow.execution.loop_pools import LoopPools
 
 __all__ = ["DataFlow", "Nodes"]
 
+T = TypeVar("T")
 Class = TypeVar("Class", bound=type)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -64,11 +64,11 @@ class DataFlow:
         self.nodes = Nodes(self)
         self._lock = Lock()
         self._models: dict[str, Model] = {}
+        self._places: dict[tuple[str, str], Model] = {}
+        self._types: dict[Model, Collection[str]] = {}
         self._nodes: dict[str, Node] = {}
         self._owners: dict[str, Model | FunctionNode] = {}
-        self._databases = {
-            name: _database(name, url, self.config) for name, url in self.config.databases.items()
-        }
+        self._databases = databases_of(self.config)
         self._global = _node_types(None)
         open_databases.add(self)
         for decision in self.config.decisions:
@@ -93,10 +93,7 @@ class DataFlow:
         model = declare(cls, implied=implied, frame_locals=names, extend=_extra_fields)
         database = self._databases.get(model.database)
         if database is None:
-            raise ModelError(
-                f"{model.name}: there is no database {model.database!r}{nearest(model.database, self._databases)}; "
-                f"name one with DataFlow(url, {model.database}_db=...)"
-            )
+            raise ModelError(f"{model.name}: {self._no_database(model.database)}")
         check_demands(model, database.dialect.capabilities, database.dialect.name)
         self._adopt(model)
         return cls
@@ -108,17 +105,19 @@ class DataFlow:
         database = self._databases[model.database]
         model = narrowed(model, database.dialect.narrowed)
         database.dialect.check_model(model)
-        types = _node_types(model)
+        nodes = {
+            name: cast("Node", node_type.make(database, model))
+            for name, node_type in _node_types(model).items()
+        }
         with self._lock:
-            older = self._replaceable(model, types)
+            older = self._replaceable(model, nodes)
             if older is not None:
                 self._forget(older)
             database.add_model(model)
-            self._models[model.name] = model
-            for name, node_type in types.items():
-                self._nodes[name] = cast("Node", node_type.make(database, model))
-                self._owners[name] = model
-            nodes = {name: self._nodes[name] for name in types}
+            self._models[model.name] = self._places[_whereabouts(model)] = model
+            self._types[model] = tuple(nodes)
+            self._nodes.update(nodes)
+            self._owners.update(dict.fromkeys(nodes, model))
         _equip(model.cls, model, self)
         return nodes
 
@@ -173,8 +172,17 @@ class DataFlow:
 
         database = self._databases.get(name)
         if database is None:
-            raise ConfigurationError(f"there is no database {name!r}{nearest(name, self._databases)}")
+            raise ConfigurationError(self._no_database(name))
         return ExistingDatabase(database, str(self.config.databases[name]))
+
+    def _no_database(self, name: str) -> str:
+        """Why there is no database of a name."""
+        if name == READ_REPLICA:
+            return f"nothing lives in {READ_REPLICA}; what lives in 'primary' is read from there by itself"
+        return (
+            f"there is no database {name!r}{nearest(name, self._databases)}; name one with "
+            f"DataFlow(url, {name}_db=...)"
+        )
 
     @overload
     def node(self, function: Function) -> Function: ...
@@ -216,13 +224,52 @@ class DataFlow:
         """The names of the models."""
         return list(self._models)
 
-    def run_sync(self, call: NodeCall) -> Output:
-        """Run a node without a graph, from a thread: ``db.run_sync(db.nodes.UserReadNode(id=1))``."""
-        if not isinstance(call, NodeCall):
+    @overload
+    def run_sync(self, call: NodeCall) -> Output: ...
+    @overload
+    def run_sync(self, call: Question[T]) -> T: ...
+    def run_sync(self, call: NodeCall | Question[Any]) -> Any:
+        """Run a node without a graph, from a thread: ``db.run_sync(db.nodes.UserReadNode(id=1))``.
+
+        :param call: of one of ``db.nodes``, or ``db.health()`` and ``db.position()``.
+        """
+        if not isinstance(call, NodeCall | Question):
             raise ConfigurationError(
                 "run_sync takes a call of one of db.nodes, such as db.nodes.UserReadNode(id=1)"
             )
         return call.run()
+
+    def health(self) -> Question[dict[str, dict[str, Any]]]:
+        """How each database is, by its name: ``await db.health()``, or ``db.run_sync(db.health())``.
+
+        Each has ``ok``, ``problem`` (a sentence, or None), ``seconds`` (that the answer took, or None), and how many
+        connections are ``in_use`` and ``idle``. A replica is ok if it is as far as its primary, or was a moment later.
+        """
+        from dataflow.execution.health import health_of
+
+        databases = tuple(self._databases.values())
+        return Question(lambda blocking: health_of(databases, blocking=blocking), databases)
+
+    def position(self) -> Question[str]:
+        """How far the primary database is, for reads of other processes: ``await db.position()``.
+
+        What was done here before can be seen there within ``with db.after(position):``. It is an empty text where there
+        is no replica, so that nothing is ever behind.
+        """
+        from dataflow.execution.replica import position_of
+
+        primary = self._databases[PRIMARY]
+        return Question(lambda blocking: position_of(primary.replica), (primary,))
+
+    def after(self, position: str) -> AbstractContextManager[None]:
+        """Read nothing older: ``with db.after(position):``, for the task or thread that is in it, and what it begins.
+
+        :param position: what :meth:`position` has told, here or elsewhere.
+        :raises InvalidValue: where it is something else.
+        """
+        from dataflow.execution.replica import after
+
+        return after(self._databases[PRIMARY].replica, position)
 
     def transaction(
         self,
@@ -257,9 +304,7 @@ class DataFlow:
     async def start(self) -> None:
         """Connect and make the tables that are missing now, so that the first run need not."""
         for database in self._databases.values():
-            connection = await database.borrow("the start", writes=False, blocking=False)
-            if not database.give_back(connection, writes=False):
-                await database.discard(connection)
+            await database.connect()
             if database.unsettled:
                 await database.prepare(tuple(database.models.values()), blocking=False)
 
@@ -267,12 +312,12 @@ class DataFlow:
         """Close every connection, those of transactions that are open as soon as these end; nothing new can begin."""
         open_databases.remove(self)
         for database in self._databases.values():
-            await database.pool.close()
+            await database.close()
 
     def _close(self) -> None:
         open_databases.remove(self)
         for database in self._databases.values():
-            database.pool.close_here()
+            database.close_here()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -349,12 +394,11 @@ class DataFlow:
             raise ModelError(
                 f"{model.name} is defined twice, in {older.origin[0]} and in {model.origin[0]}; rename one of them"
             )
-        for other in self._models.values():
-            same_table = _whereabouts(other) == _whereabouts(model)
-            if other is not older and same_table:
-                raise ModelError(
-                    f"{model.name} and {other.name} share the table {model.table!r}; set another table"
-                )
+        other = self._places.get(_whereabouts(model))
+        if other is not None and other is not older:
+            raise ModelError(
+                f"{model.name} and {other.name} share the table {model.table!r}; set another table"
+            )
         for name in types:
             if name in self._global or self._owners.get(name) not in (None, older):
                 raise ModelError(
@@ -364,8 +408,8 @@ class DataFlow:
 
     def _forget(self, model: Model) -> None:
         self._databases[model.database].drop_model(model)
-        del self._models[model.name]
-        for name in [name for name, owner in self._owners.items() if owner is model]:
+        del self._models[model.name], self._places[_whereabouts(model)]
+        for name in self._types.pop(model):
             del self._owners[name], self._nodes[name]
 
 
@@ -380,56 +424,16 @@ class Nodes:
         engine = self._engine()
         if engine is None:
             raise AttributeError("the database object of these nodes is gone; keep a reference to it")
-        return NodeHandle(engine.find_node(name))
+        return NodeHandle(engine.find_node(name), engine)
 
     def __dir__(self) -> list[str]:
         engine = self._engine()
         return sorted(engine.node_names()) if engine is not None else []
 
 
-def _database(name: str, url: DatabaseURL, config: DataFlowConfig) -> Database:
-    from dataflow.plugins import plugins
-
-    dialect = plugins().dialect(url.scheme).create(url, config)
-    size = config.pool_size if config.pool_size is not None else dialect.pool_size
-    overflow = config.pool_max_overflow
-    if dialect.max_connections is not None:
-        size, overflow = min(size, dialect.max_connections), 0
-    pool = _pool(dialect, size, overflow, config.pool_timeout)
-    migrate = config.auto_migrate and not config.existing_schema_mode
-    database = Database(
-        name,
-        dialect,
-        pool,
-        wait=config.pool_timeout,
-        idle_timeout=config.transaction_idle_timeout,
-        migrate=migrate,
-        may_change_schema=not config.existing_schema_mode,
-        interceptors=[
-            interceptor
-            for contributed in plugins().hooks.dataflow_statement_interceptors(config=config)
-            for interceptor in contributed
-        ],
-        place=str(replace(url, username=None, password=None, options={})),
-    )
-    watch_forks(database)
-    return database
-
-
-def _pool(dialect: Dialect, size: int, overflow: int, timeout: float) -> "WorkflowConnectionPool | LoopPools":
-    connect = dialect.connection
-    if dialect.in_process:
-        return WorkflowConnectionPool(connect, size, overflow, timeout, fork_closes=dialect.fork_closes)
-    # They import asyncio.
-    from dataflow.execution.loop_pools import LoopPools
-    from dataflow.execution.network_pool import NetworkPool
-
-    return LoopPools(lambda: NetworkPool(connect, size, overflow, timeout))
-
-
-def _whereabouts(model: Model) -> tuple[str, str, str]:
+def _whereabouts(model: Model) -> tuple[str, str]:
     """Which table it is; declared models have no two that differ in case only, as not all databases can."""
-    return model.database, model.schema, model.table if model.existing else model.table.casefold()
+    return model.database, model.origin[1] if model.existing else model.table.casefold()
 
 
 def _extra_fields(model: Model) -> Iterable[ExtraField]:

@@ -250,7 +250,8 @@ class WorkflowExecutionError(WorkflowError):
             undone += f"; kept: {', '.join(kept)}, as that was committed before"
         if committed:
             undone += (
-                f"; already committed on {', '.join(committed)}, as each database has its own transaction"
+                f"; already committed on {', '.join(committed)}, as each database has its own transaction; a "
+                "TransactionManagerNode of dataflow-transactions has them commit together"
             )
         super().__init__(f"{where} failed: {type(cause).__name__}: {cause}{undone}")
         self.node = node

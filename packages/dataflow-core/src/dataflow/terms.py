@@ -49,6 +49,8 @@ def read_terms(isolation_level: object, read_only: object, timeout: object) -> T
     """
     if read_only is not None and not isinstance(read_only, bool):
         raise InvalidValue("read_only: expected True or False")
+    if isolation_level is None and not read_only and timeout is None:
+        return USUAL
     return Terms(
         None if isolation_level is None else _isolation(isolation_level),
         read_only or False,

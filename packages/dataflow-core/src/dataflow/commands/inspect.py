@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from dataflow.discovery.survey import Survey
+    from dataflow.url import DatabaseURL
 
 __all__ = ["add_inspect"]
 
@@ -60,16 +61,27 @@ def _inspect(arguments: Namespace) -> int:
 
 
 def _survey(url: str | None) -> "Survey":
+    from dataflow.config import DataFlowConfig
     from dataflow.discovery.existing import ExistingDatabase
     from dataflow.discovery.survey import survey
     from dataflow.engine import DataFlow
 
-    with DataFlow(url, existing_schema_mode=True) as db:
-        place = str(db.config.database)
+    asked = DataFlowConfig.resolve(url, {}).database
+    with DataFlow(_for_reading(asked), existing_schema_mode=True) as db:
+        place = str(asked)
         try:
             return survey(ExistingDatabase(db.databases()["primary"], place), place)
         except DataFlowError as error:
             raise DataFlowError(f"{place}: {error}") from error
+
+
+def _for_reading(url: "DatabaseURL") -> "DatabaseURL":
+    """The URL, so that a database which is a file is opened without a change to it."""
+    from dataclasses import replace
+
+    from dataflow.plugins import plugins
+
+    return replace(url, options={**url.options, **plugins().dialect(url.scheme).reading})
 
 
 def _written(found: "Survey", form: str) -> str:

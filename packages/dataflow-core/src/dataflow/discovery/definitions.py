@@ -1,45 +1,64 @@
 """What a model was when it was registered, and how the table differs from it now."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from dataflow.catalog import CatalogColumn, CatalogTable
 from dataflow.model.schema import Model, ModelField
 
-__all__ = ["definition_of", "differences"]
+__all__ = ["Whereabouts", "definition_of", "differences", "whereabouts"]
 
 Definition = Mapping[str, Any]
+Whereabouts = tuple[str, str]
+"""The schema of a table, empty where there are none, and its name."""
 
 
-def definition_of(model: Model, types: Mapping[str, str]) -> dict[str, Any]:
+def whereabouts(tables: Collection[CatalogTable]) -> frozenset[Whereabouts]:
+    """Where tables are."""
+    return frozenset((table.home, table.name) for table in tables)
+
+
+def definition_of(model: Model, table: CatalogTable) -> dict[str, Any]:
     """A model as JSON has it.
 
-    :param types: the type of each column, as the database writes it.
+    :param model: that of the whole table.
     """
+    columns = {column.name: column for column in table.columns}
     return {
+        "schema": table.home,
+        "table": table.name,
         "key": [field.column for field in model.key],
-        "columns": {field.column: _column(field, types[field.column]) for field in model.fields.values()},
+        "columns": {field.column: _column(field, columns[field.column]) for field in model.fields.values()},
+        "references": {
+            ", ".join(one.columns): {"schema": one.home, "table": one.table, "columns": list(one.referred)}
+            for one in table.foreign_keys
+        },
     }
 
 
-def _column(field: ModelField, type: str) -> dict[str, Any]:
+def _column(field: ModelField, column: CatalogColumn) -> dict[str, Any]:
     return {
         "field": field.name,
-        "type": type,
+        "type": column.type,
         "kind": field.type.kind.value,
         "nullable": field.nullable,
         "filled": field.generated or field.filled,
         "read_only": field.read_only,
-        "refers_to": field.foreign_key.target if field.foreign_key is not None else "",
     }
 
 
-def differences(then: Definition, now: Definition) -> str:
-    """What has changed, in words; empty where nothing has."""
-    return "; ".join(_differences(then, now))
+def differences(then: Definition, now: Definition, seen: Collection[Whereabouts]) -> str:
+    """What has changed, in words; empty where nothing has.
+
+    :param seen: the tables that this user may see: what refers to others may be there without being told.
+    """
+    return "; ".join([*_of_columns(then, now), *_of_references(then, now, seen)])
 
 
-def _differences(then: Definition, now: Definition) -> Iterator[str]:
+def _of_columns(then: Definition, now: Definition) -> Iterator[str]:
     before, after = then["columns"], now["columns"]
+    if then["schema"] != now["schema"]:
+        yield f"its schema was {then['schema']!r} and is {now['schema']!r}"
     for name in before:
         if name not in after:
             yield f"the column {name} is gone"
@@ -52,3 +71,18 @@ def _differences(then: Definition, now: Definition) -> Iterator[str]:
             yield f"the column {name} is new"
     if list(then["key"]) != list(now["key"]):
         yield f"the key was ({', '.join(then['key'])}) and is ({', '.join(now['key'])})"
+
+
+def _of_references(then: Definition, now: Definition, seen: Collection[Whereabouts]) -> Iterator[str]:
+    before, after = then["references"], now["references"]
+    for columns, target in before.items():
+        if after.get(columns) != target and (target["schema"], target["table"]) in seen:
+            yield f"({columns}) does not refer to {_target(target)} any more"
+    for columns, target in after.items():
+        if before.get(columns) != target:
+            yield f"({columns}) refers to {_target(target)}"
+
+
+def _target(target: Mapping[str, Any]) -> str:
+    table = f"{target['schema']}.{target['table']}" if target["schema"] else target["table"]
+    return f"{table} ({', '.join(target['columns'])})"

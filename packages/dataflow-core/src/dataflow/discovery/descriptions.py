@@ -67,6 +67,7 @@ def _column(column: CatalogColumn) -> dict[str, Any]:
         "generated": column.generated or None,
         "identity": column.identity or None,
         "hidden": column.hidden,
+        "forbidden": column.forbidden,
         "choices": list(logical.choices) if logical is not None and logical.choices else None,
         "max_length": None if logical is None else logical.max_length,
         "comment": column.comment or None,

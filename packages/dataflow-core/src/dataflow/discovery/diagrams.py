@@ -38,15 +38,11 @@ def _marks(table: CatalogTable, column: str) -> Iterator[str]:
 
 def _lines(label: str, table: CatalogTable, tables: Mapping[str, CatalogTable]) -> Iterator[str]:
     for reference in table.foreign_keys:
-        target = _target(reference)
+        target = reference.label
         if target in tables:
             one = "|o" if _may_be_null(table, reference) else "||"
             many = "o|" if _is_unique(table, reference.columns) else "o{"
             yield f"{_text(target)} {one}--{many} {_text(label)} : {_text(', '.join(reference.columns))}"
-
-
-def _target(reference: CatalogReference) -> str:
-    return f"{reference.schema}.{reference.table}" if reference.schema else reference.table
 
 
 def _may_be_null(table: CatalogTable, reference: CatalogReference) -> bool:
@@ -66,7 +62,7 @@ def _is_unique(table: CatalogTable, columns: tuple[str, ...]) -> bool:
 def _word(text: str) -> str:
     """What Mermaid takes as the name or the type of a column: ``numeric(10-2)``."""
     word = re.sub(r"[^A-Za-z0-9_()-]+", "_", text.replace(",", "-")).strip("_") or "_"
-    return word if re.match(r"[A-Za-z_]", word) else f"_{word}"
+    return word if re.match(r"[A-Za-z_]", word) and word.upper() not in KEYS else f"_{word}"
 
 
 def _text(text: str) -> str:
@@ -74,4 +70,6 @@ def _text(text: str) -> str:
     return f'"{re.sub(MARKS, "_", text)}"'
 
 
-MARKS = r'["%\\\x00-\x1f\x7f-\x9f]'
+KEYS = frozenset({"PK", "FK", "UK"})
+# What Mermaid takes for a mark even between quotes.
+MARKS = r'["%\\\x00-\x1f\x7f-\x9f]|(?i:(?<=direction)\s+(?=tb|bt|rl|lr))'

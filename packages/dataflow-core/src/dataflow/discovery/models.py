@@ -1,10 +1,10 @@
 """Models of tables that are there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Never
 
-from dataflow.catalog import CatalogColumn, CatalogTable
+from dataflow.catalog import CatalogColumn, CatalogReference, CatalogTable
 from dataflow.coercion import coercer
 from dataflow.discovery.names import field_names
 from dataflow.errors import ModelError
@@ -23,19 +23,38 @@ ON_DELETE: Mapping[str, OnDelete] = {
 
 
 class Place:
-    """Where models are made: a database, and the classes of its tables.
+    """Where models are made: a database with its tables, and the classes of these.
 
     :param database: its name within the engine.
     :param url: where it is, without a password: a model of the same table in the same place is the same model.
+    :param tables: every table and view, by its label.
     :param names: the class of each table, by its label.
     :param makes_keys: whether a key may be left to any default of the table, as the row comes back with it.
     """
 
-    def __init__(self, database: str, url: str, names: Mapping[str, str], *, makes_keys: bool) -> None:
+    def __init__(
+        self,
+        database: str,
+        url: str,
+        tables: Mapping[str, CatalogTable],
+        names: Mapping[str, str],
+        *,
+        makes_keys: bool,
+    ) -> None:
         self.database = database
         self.url = url
+        self.tables = tables
         self.names = names
         self.makes_keys = makes_keys
+        self._labels = {(table.schema, table.name): label for label, table in tables.items()}
+
+    def target(self, reference: CatalogReference) -> str | None:
+        """What a foreign key of one column refers to, as a model says it; None where it cannot be said."""
+        label = self._labels.get((reference.schema, reference.table))
+        if label is None or len(reference.columns) != 1 or len(reference.referred) != 1:
+            return None
+        field = field_names(column.name for column in self.tables[label].columns).get(reference.referred[0])
+        return None if field is None else f"{self.names[label]}.{field}"
 
 
 def model_of(place: Place, label: str, table: CatalogTable) -> Model:
@@ -43,16 +62,15 @@ def model_of(place: Place, label: str, table: CatalogTable) -> Model:
 
     :raises ModelError: telling why there can be none.
     """
-    name = place.names[label]
-    shown = [column for column in table.columns if not (column.hidden and "virtual" in table.traits)]
-    reason = _why_none(table, shown)
+    name, table = place.names[label], _usable(table)
+    reason = _why_none(table)
     if reason:
         raise ModelError(f"{label}: {reason}")
-    names = field_names(column.name for column in shown)
+    names = field_names(column.name for column in table.columns)
     references = dict(_references(place, table))
     fields = {
         names[column.name]: _field(place, table, column, f"{name}.{names[column.name]}", references)
-        for column in shown
+        for column in table.columns
     }
     by_column = {field.column: field for field in fields.values()}
     return Model(
@@ -65,17 +83,30 @@ def model_of(place: Place, label: str, table: CatalogTable) -> Model:
         database=place.database,
         origin=(place.url, label),
         cls=_class(name, table),
-        schema=table.schema,
+        schema=table.home or table.schema,
         existing=True,
     )
 
 
-def _why_none(table: CatalogTable, columns: Sequence[CatalogColumn]) -> str:
+def _usable(table: CatalogTable) -> CatalogTable:
+    """The table as far as it can be used: without what this user may not read, and a key that tells no rows apart."""
+    columns = tuple(
+        column
+        for column in table.columns
+        if not column.forbidden and not (column.hidden and "virtual" in table.traits)
+    )
+    tells = "inherited" not in table.traits and {column.name for column in columns}.issuperset(table.key)
+    return table._replace(columns=columns, key=table.key if tells else ())
+
+
+def _why_none(table: CatalogTable) -> str:
+    if "unknown" in table.traits:
+        return "DataFlow does not understand how it is described; the log of dataflow.discovery says where"
     if "broken" in table.traits:
         return "the database cannot read it, as something that it is made of is not there"
     if "forbidden" in table.traits:
         return "this user may not read it"
-    return "" if columns else "it has no columns"
+    return "" if table.columns else "it has no columns that this user may read"
 
 
 def _field(
@@ -114,13 +145,10 @@ def _why_read_only(column: CatalogColumn) -> str:
 
 def _references(place: Place, table: CatalogTable) -> Iterable[tuple[str, ForeignKey]]:
     for reference in table.foreign_keys:
-        target = place.names.get(
-            f"{reference.schema}.{reference.table}" if reference.schema else reference.table
-        )
-        if target is not None and len(reference.columns) == len(reference.referred) == 1:
-            field = field_names(reference.referred)[reference.referred[0]]
+        target = place.target(reference)
+        if target is not None:
             action = ON_DELETE.get(reference.on_delete.upper(), "no_action")
-            yield reference.columns[0], ForeignKey(f"{target}.{field}", on_delete=action)
+            yield reference.columns[0], ForeignKey(target, on_delete=action)
 
 
 def _indexes(table: CatalogTable, names: Mapping[str, str]) -> Iterable[Index]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from keyword import iskeyword
+from types import MappingProxyType
 from unicodedata import normalize
 
 from dataflow.catalog import CatalogTable
@@ -23,27 +24,45 @@ def labels(tables: Iterable[CatalogTable]) -> Mapping[str, CatalogTable]:
     return found
 
 
-def class_names(tables: Mapping[str, CatalogTable]) -> Mapping[str, str]:
+def class_names(
+    tables: Mapping[str, CatalogTable], known: Mapping[str, str] = MappingProxyType({})
+) -> Mapping[str, str]:
     """A class name for the label of each table, and for no two the same.
 
-    It depends on which tables there are, and never on which of them are asked for.
+    It depends on which tables there are, and never on which of them are asked for. Tables that are called in the
+    singular choose first, and no class is called as another table is.
+
+    :param known: the names that tables have had before, by their labels; they stay, and nobody else gets them.
 
     >>> tables = [CatalogTable(name, "table", ()) for name in ("order_items", "Order", "orders", "2fa codes")]
     >>> class_names(labels(tables))
     {'2fa codes': 'Table2faCode', 'Order': 'Order', 'order_items': 'OrderItem', 'orders': 'Orders'}
     """
-    taken: set[str] = set()
-    names: dict[str, str] = {}
-    for label, table in tables.items():
-        name = next(name for name in _candidates(table) if name.casefold() not in taken)
-        taken.add(name.casefold())
-        names[label] = name
-    return names
+    taken = {name.casefold() for name in known.values()}
+    names = dict(known)
+
+    def is_free(name: str, label: str) -> bool:
+        return name.casefold() not in taken and (name == label or name not in tables)
+
+    for label in sorted(tables, key=lambda label: _is_plural(tables[label])):
+        if label not in names:
+            names[label] = next(name for name in _candidates(tables[label]) if is_free(name, label))
+            taken.add(names[label].casefold())
+    return {label: names[label] for label in tables}
+
+
+def _is_plural(table: CatalogTable) -> bool:
+    words = _words(table.name)
+    return words != _in_singular(words)
+
+
+def _in_singular(words: Sequence[str]) -> Sequence[str]:
+    return [*words[:-1], *(singular(word) for word in words[-1:])]
 
 
 def _candidates(table: CatalogTable) -> Iterator[str]:
     words = _words(table.name)
-    one = [*words[:-1], *(singular(word) for word in words[-1:])]
+    one = _in_singular(words)
     yield _camel_case(one)
     if table.schema:
         yield _camel_case([*_words(table.schema), *one])
@@ -61,6 +80,9 @@ def _words(name: str) -> list[str]:
 def _camel_case(words: Sequence[str]) -> str:
     name = "".join(word[:1].upper() + word[1:] for word in words)
     name = "".join(letter for letter in name if f"_{letter}".isidentifier())
+    if name.endswith("Bulk"):
+        # Else its CreateNode would be called as the BulkCreateNode of another table.
+        name += "Table"
     return name if name.isidentifier() and not iskeyword(name) else f"Table{name}"
 
 

@@ -49,6 +49,8 @@ def _remarks(table: CatalogTable, column: CatalogColumn) -> Iterator[str]:
         yield "key"
     elif column.nullable:
         yield "may be null"
+    if column.forbidden:
+        yield "forbidden to this user"
     if column.identity:
         yield "numbered"
     if column.generated:
@@ -66,8 +68,7 @@ def _reference(reference: CatalogReference) -> str:
 
 
 def _target(reference: CatalogReference) -> str:
-    table = f"{reference.schema}.{reference.table}" if reference.schema else reference.table
-    return f"{table} ({', '.join(reference.referred)})"
+    return f"{reference.label} ({', '.join(reference.referred)})"
 
 
 def _aligned(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

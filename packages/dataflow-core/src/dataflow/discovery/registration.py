@@ -3,14 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
-from dataflow.catalog import CatalogTable
 from dataflow.discovery.models import Place, model_of
 from dataflow.errors import DataFlowError, InvalidValue, nearest
+from dataflow.logs import logger
 from dataflow.model.naming import snake_case
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node
 
-__all__ = ["Adopt", "GeneratedNodes", "NodeName", "Registration", "asked_for", "register"]
+__all__ = ["Adopt", "GeneratedNodes", "NodeName", "Registration", "asked_for", "models_of", "register"]
 
 Adopt = Callable[[Model], Mapping[str, Node]]
 """Takes a model up into an engine, and gives its nodes by their types."""
@@ -98,25 +98,44 @@ def asked_for(tables: object, known: Collection[str]) -> tuple[list[str], dict[s
     return [name for name in wanted if name in known], errors
 
 
-def register(
-    place: Place, wanted: Iterable[str], tables: Mapping[str, CatalogTable], adopt: Adopt
-) -> Registration:
+def register(place: Place, wanted: Iterable[str], adopt: Adopt) -> Registration:
     """Make models of tables.
 
     :param wanted: the labels of those tables.
-    :param tables: all tables of the database.
+    """
+    nodes: dict[str, dict[str, NodeName]] = {}
+
+    def adopted(model: Model, label: str) -> None:
+        nodes[label] = _named(model, adopt(model))
+
+    models, errors = models_of(place, wanted, adopted)
+    return Registration(models, nodes, errors)
+
+
+def models_of(
+    place: Place, wanted: Iterable[str], use: Callable[[Model, str], object] = lambda model, label: None
+) -> tuple[dict[str, Model], dict[str, str]]:
+    """The models of tables, and why others have none. No oddity of one table keeps the others from theirs.
+
+    :param wanted: the labels of the tables.
+    :param use: gets each model and the label of its table; what it raises is told as the reason.
     """
     models: dict[str, Model] = {}
-    nodes: dict[str, dict[str, NodeName]] = {}
     errors: dict[str, str] = {}
     for label in wanted:
         try:
-            model = model_of(place, label, tables[label])
-            nodes[label] = _named(model, adopt(model))
+            model = model_of(place, label, place.tables[label])
+            use(model, label)
             models[label] = model
         except DataFlowError as error:
             errors[label] = str(error)
-    return Registration(models, nodes, errors)
+        except Exception as error:
+            logger("dataflow.discovery").warning("no model of %s can be made", label, exc_info=True)
+            errors[label] = (
+                f"{label}: something is odd about it that DataFlow does not expect ({type(error).__name__}); "
+                "the log of dataflow.discovery says where"
+            )
+    return models, errors
 
 
 def _named(model: Model, nodes: Mapping[str, Node]) -> dict[str, NodeName]:

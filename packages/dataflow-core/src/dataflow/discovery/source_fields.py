@@ -36,6 +36,8 @@ def one_line(text: str) -> str:
 
 def why_left_out(column: CatalogColumn) -> str:
     """Why a model that is declared cannot have a column; empty where it can."""
+    if column.forbidden:
+        return "this user may not read it"
     if column.generated:
         return f"the database computes it: {column.generated}"
     return "" if column.logical is not None and column.type else "a model has no such type"
@@ -58,7 +60,7 @@ def field_lines(
     if column.comment:
         yield f"# {one_line(column.comment)}"
     if reference is not None and target is None:
-        yield f"# Refers to {one_line(_place(reference))}, of which no model is declared here."
+        yield f"# Refers to {one_line(reference.label)}, of which no model is declared here."
     elif reference is not None and (actions := ", ".join(_unsaid(reference, field))):
         yield f"# The database has {actions}."
     default = None if column.default is None else default_of(column.default, field.type, imports)
@@ -111,7 +113,7 @@ def _options(
 
 def _target(reference: CatalogReference, field: ModelField, targets: Targets) -> str | None:
     """The model, and its field unless that is its key; None where the source has none for it to refer to."""
-    label = _place(reference)
+    label = reference.label
     model = targets.models.get(label)
     if model is None or field.foreign_key is None or reference.referred[0] not in targets.attributes[label]:
         return None
@@ -121,10 +123,6 @@ def _target(reference: CatalogReference, field: ModelField, targets: Targets) ->
     if model.key == (referred,):
         return model.name
     return f"{model.name}.{targets.attributes[label][referred.column]}" if referred.unique else None
-
-
-def _place(reference: CatalogReference) -> str:
-    return f"{reference.schema}.{reference.table}" if reference.schema else reference.table
 
 
 def _hint(type: ColumnType, imports: Imports) -> str:

@@ -52,6 +52,10 @@ def _problem(found: Survey, label: str) -> str:
         return "a view; register_schema_as_models() makes a model of it"
     if "virtual" in table.traits:
         return "a virtual table; register_schema_as_models() makes a model of it"
+    if "inherited" in table.traits:
+        return "other tables inherit from it; register_schema_as_models() makes a model of it"
+    if not table.key:
+        return "without a key; register_schema_as_models() makes a model of it, whose rows are only read"
     if table.schema:
         return "in another schema; register_schema_as_models() makes a model of it"
     reasons = {column.name: _why_not(column) for column in table.columns}
@@ -119,8 +123,6 @@ def _remarks(table: CatalogTable, attributes: Mapping[str, str]) -> Iterator[str
         yield one_line(table.comment)
     if table.traits:
         yield f"The table is special: {', '.join(table.traits)}."
-    if not table.key:
-        yield "The table has no key, so its rows are only read."
     for reference in table.foreign_keys:
         if len(reference.columns) > 1:
             parts = (", ".join(reference.columns), reference.table, ", ".join(reference.referred))
@@ -141,7 +143,7 @@ def _options(table: CatalogTable, attributes: Mapping[str, str], imports: Import
     indexes = [
         _index(index, attributes, imports)
         for index in table.indexes
-        if _is_sayable(index, attributes) and set(index.columns) != set(table.key)
+        if _is_sayable(index, attributes) and index.columns != table.key
     ]
     yield "__dataflow__ = {"
     yield f'    "table": {dumps(table.name, ensure_ascii=False)},'

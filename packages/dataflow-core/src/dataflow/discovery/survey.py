@@ -5,9 +5,7 @@ from typing import NamedTuple
 
 from dataflow.catalog import CatalogTable
 from dataflow.discovery.existing import ExistingDatabase
-from dataflow.discovery.models import Place, model_of
-from dataflow.discovery.names import class_names
-from dataflow.errors import ModelError
+from dataflow.discovery.registration import models_of
 from dataflow.model.schema import Model
 
 __all__ = ["Survey", "survey"]
@@ -29,13 +27,7 @@ class Survey(NamedTuple):
 
 def survey(existing: ExistingDatabase, url: str) -> Survey:
     """Look at every table, and keep none of the models."""
-    tables = existing.tables()
-    place = Place("primary", url, class_names(tables), makes_keys=True)
-    models: dict[str, Model] = {}
-    problems: dict[str, str] = {}
-    for label, table in tables.items():
-        try:
-            models[label] = model_of(place, label, table)
-        except ModelError as error:
-            problems[label] = str(error).removeprefix(f"{label}: ")
-    return Survey(url, tables, models, problems)
+    place = existing.place()
+    models, errors = models_of(place, place.tables)
+    problems = {label: error.removeprefix(f"{label}: ") for label, error in errors.items()}
+    return Survey(url, place.tables, models, problems)

@@ -1,50 +1,67 @@
-"""The event loop in a thread that serves synchronous callers of a process that need one."""
+"""The event loop that serves synchronous callers of a process that need one."""
 
 import atexit
 import os
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dataflow.execution.crossing import run_on
+from dataflow.execution.crossing import Call
+from dataflow.execution.seat import Seat
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from contextlib import AbstractContextManager
 
-__all__ = ["background_loop", "is_background", "lodge", "move_out", "run_in_background"]
+__all__ = [
+    "background_loop",
+    "call_on",
+    "is_background",
+    "is_reachable",
+    "lodge",
+    "move_out",
+    "run_in_background",
+    "running",
+    "soon",
+]
 
 T = TypeVar("T")
 PATIENCE_AT_EXIT = 5.0
 
 
 class _BackgroundLoop:
-    """One loop and its thread, as long as somebody uses it or has connections there."""
+    """One loop, as long as somebody uses it or has connections there."""
 
     def __init__(self) -> None:
         self.forget()
 
+    @property
+    def loop(self) -> "AbstractEventLoop | None":
+        return None if self.seat is None else self.seat.loop
+
     def forget(self) -> None:
-        """Start anew, as in a forked child, which has the loop but not the thread that runs it."""
+        """Start anew, as in a forked child, to which no thread has come along."""
         # Garbage may be collected while a thread has it, and a stream among that ends then.
         self._lock = threading.RLock()
         self._users = 0
         self._lodgers = 0
-        self.loop: AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self.seat: Seat | None = None
 
-    def enter(self) -> "AbstractEventLoop":
+    def enter(self) -> Seat:
         with self._lock:
             self._users += 1
-            return self.loop or self._start()
+            if self.seat is None:
+                self.seat = Seat(_new_loop())
+            return self.seat
 
     def leave(self) -> None:
         with self._lock:
             self._users -= 1
             if self._users or self._lodgers:
                 return
-            thread = self._stop()
-        _join(thread)
+            seat, self.seat = self.seat, None
+        _end(seat)
 
     def lodge(self) -> None:
         with self._lock:
@@ -55,8 +72,8 @@ class _BackgroundLoop:
             self._lodgers -= 1
             if self._users or self._lodgers:
                 return
-            thread = self._stop()
-        _join(thread)
+            seat, self.seat = self.seat, None
+        _end(seat)
 
     def end(self) -> None:
         """At the end of the process: close what is idle; what is still at work, in threads that nobody waits for, ends
@@ -65,27 +82,13 @@ class _BackgroundLoop:
         with self._lock:
             if self._users:
                 return
-            thread = self._stop()
-        _join(thread, PATIENCE_AT_EXIT)
-
-    def _start(self) -> "AbstractEventLoop":
-        loop = _new_loop()
-        thread = threading.Thread(target=_serve, args=(loop,), name="dataflow-loop", daemon=True)
-        thread.start()
-        self.loop, self._thread = loop, thread
-        return loop
-
-    def _stop(self) -> threading.Thread | None:
-        loop, thread = self.loop, self._thread
-        self.loop = self._thread = None
-        if loop is not None:
-            loop.call_soon_threadsafe(loop.stop)
-        return thread
+            seat, self.seat = self.seat, None
+        _end(seat, PATIENCE_AT_EXIT)
 
 
-def _join(thread: threading.Thread | None, patience: float | None = None) -> None:
-    if thread is not None and thread is not threading.current_thread():
-        thread.join(patience)
+def _end(seat: Seat | None, patience: float | None = None) -> None:
+    if seat is not None:
+        seat.end(patience)
 
 
 def _new_loop() -> "AbstractEventLoop":
@@ -100,23 +103,6 @@ def _new_loop() -> "AbstractEventLoop":
     return loop
 
 
-def _serve(loop: "AbstractEventLoop") -> None:
-    import asyncio
-
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        for task in (left := asyncio.all_tasks(loop)):
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        # Connections are closed with the loop: each pool has an asynchronous generator that waits for this.
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
-        asyncio.set_event_loop(None)
-        loop.close()
-
-
 _background = _BackgroundLoop()
 atexit.register(_background.end)
 if hasattr(os, "register_at_fork"):
@@ -125,19 +111,20 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def background_loop() -> "Iterator[AbstractEventLoop]":
-    """The loop in the background, which is there at least as long as the block lasts."""
-    loop = _background.enter()
+    """The loop in the background, which runs at least as long as the block lasts."""
+    seat = _background.enter()
     try:
-        yield loop
+        with seat.served():
+            yield seat.loop
     finally:
         _background.leave()
 
 
 def run_in_background(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on the loop in the background and wait for it. An interrupt cancels it and waits for its end."""
-    loop = _background.enter()
+    seat = _background.enter()
     try:
-        return run_on(loop, work)
+        return Call(seat.loop, work, seat).result()
     finally:
         _background.leave()
 
@@ -145,6 +132,33 @@ def run_in_background(work: Coroutine[Any, Any, T]) -> T:
 def is_background(loop: "AbstractEventLoop") -> bool:
     """Whether it is the loop in the background."""
     return loop is _background.loop
+
+
+def is_reachable(loop: "AbstractEventLoop") -> bool:
+    """Whether a loop runs, or will for whoever waits for it."""
+    return is_background(loop) or loop.is_running()
+
+
+def call_on(loop: "AbstractEventLoop", work: Coroutine[Any, Any, T]) -> Call[T]:
+    """A coroutine for any loop, whose result a thread will wait for."""
+    seat = _background.seat
+    return Call(loop, work, seat if seat is not None and loop is seat.loop else None)
+
+
+def soon(loop: "AbstractEventLoop", what: Callable[[], None]) -> None:
+    """Have a loop do something before long; nobody waits for it.
+
+    :raises RuntimeError: where the loop is closed.
+    """
+    loop.call_soon_threadsafe(what)
+    seat = _background.seat
+    if seat is not None and loop is seat.loop:
+        seat.serve()
+
+
+def running(loop: "AbstractEventLoop") -> "AbstractContextManager[object]":
+    """See to it that a loop runs as long as the block lasts, if it is the one in the background."""
+    return background_loop() if is_background(loop) else nullcontext()
 
 
 def lodge() -> None:

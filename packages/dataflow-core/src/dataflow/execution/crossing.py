@@ -2,17 +2,17 @@
 
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from dataflow.errors import ScopeLost, WorkflowError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
 
-__all__ = ["A_WHILE", "GONE", "Call", "current_call", "run_on", "running_loop"]
+__all__ = ["A_WHILE", "GONE", "Call", "Driver", "current_call", "running_loop"]
 
 T = TypeVar("T")
 A_WHILE = 1.0
@@ -29,24 +29,42 @@ def running_loop() -> "AbstractEventLoop | None":
     return None if asyncio is None else asyncio._get_running_loop()
 
 
-def run_on(loop: "AbstractEventLoop", work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the event loop of another thread and wait for it.
+class Driver(Protocol):
+    """What runs an event loop that does not run by itself."""
 
-    An interrupt cancels it and waits for its end.
+    def drive(self, call: "Call[Any]") -> bool:
+        """Run it in this thread, until the call has something to do here or has ended; whether that was possible."""
 
-    :raises WorkflowError: in the thread of that loop, which would wait for itself.
-    """
-    return Call(loop, work).result()
+    def served(self) -> AbstractContextManager[None]:
+        """See to it that it runs elsewhere as long as the block lasts."""
 
 
 class Call(Generic[T]):
-    """A coroutine of a thread that an event loop runs."""
+    """A coroutine of a thread that an event loop runs.
 
-    __slots__ = ("_done", "_error", "_given_up", "_inbox", "_loop", "_result", "_task", "_work")
+    :param driver: runs the loop, where it does not run by itself.
+    """
 
-    def __init__(self, loop: "AbstractEventLoop", work: Coroutine[Any, Any, T]) -> None:
+    __slots__ = (
+        "_done",
+        "_driver",
+        "_drives",
+        "_error",
+        "_given_up",
+        "_inbox",
+        "_loop",
+        "_result",
+        "_task",
+        "_work",
+    )
+
+    def __init__(
+        self, loop: "AbstractEventLoop", work: Coroutine[Any, Any, T], driver: Driver | None = None
+    ) -> None:
         self._loop = loop
         self._work = work
+        self._driver = driver
+        self._drives = False
         # What this thread is asked to do meanwhile, and None at the end.
         self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._task: Task[None] | None = None
@@ -56,10 +74,11 @@ class Call(Generic[T]):
         self._error: BaseException | None = None
 
     def result(self, patience: float | None = None) -> T:
-        """Hand the coroutine over and wait for its result.
+        """Have the loop run the coroutine, and wait for its result. An interrupt cancels it and waits for its end.
 
         :param patience: how many seconds to wait, if not for ever.
         :raises TimeoutError: after that; the coroutine is cancelled, and not waited for.
+        :raises WorkflowError: in the thread of that loop, which would wait for itself.
         """
         if running_loop() is self._loop:
             self._work.close()
@@ -69,14 +88,15 @@ class Call(Generic[T]):
             )
         try:
             # In the block, as an interrupt may come when the loop knows of it already.
-            self._tell(self._start)
+            if self._driver is None or patience is not None or not self._driver.drive(self):
+                self._tell(self._start)
             self._wait(patience)
         except Empty:
             self.cancel_soon()
             raise TimeoutError from None
         except BaseException:
-            if not self._done:
-                # It cleans up after itself; only then may this thread go on.
+            if not self._done and not self._given_up:
+                # It cleans up after itself; only then may this thread go on, unless it is interrupted once more.
                 self._tell(self.cancel)
                 self._wait(None)
             self._error = None
@@ -105,12 +125,24 @@ class Call(Generic[T]):
             except BaseException as error:
                 outcome.set_exception(error)
 
-        self._inbox.put(run)
+        self._hand_over(run)
         return await wrap_future(outcome)
 
+    def run_loop(self) -> None:
+        """Run the loop, which nobody else runs, until there is something to do in this thread or to tell."""
+        self._drives = True
+        # Not at once: the loop looks at its connections first, of which a server may have ended some meanwhile.
+        self._loop.call_soon(self._start)
+        try:
+            while self._inbox.empty():
+                self._loop.run_forever()
+        finally:
+            self._drives = False
+
     def _wait(self, patience: float | None) -> None:
-        while (task := self._next(patience)) is not None:
-            task()
+        with nullcontext() if self._done or self._driver is None else self._driver.served():
+            while (task := self._next(patience)) is not None:
+                task()
 
     def _next(self, patience: float | None) -> Callable[[], None] | None:
         if patience is not None:
@@ -160,19 +192,30 @@ class Call(Generic[T]):
             import asyncio
 
             self._error = _cancelled() if isinstance(error, asyncio.CancelledError) else error
-        self._ring()
+        # Where another thread waits, it need not wait for the task to end as well.
+        if not self._drives:
+            self._ring()
 
     def _end(self, task: "Task[None] | None" = None) -> None:
-        """Where the task was cancelled before its first step, nothing else would tell."""
         self._task = None
-        if not self._done:
+        if self._done:
+            return
+        if task is None or task.cancelled():
+            # It was cancelled before its first step.
             self._work.close()
             self._error = _cancelled()
-            self._ring()
+        self._ring()
 
     def _ring(self) -> None:
         self._done = True
-        self._inbox.put(None)
+        self._hand_over(None)
+
+    def _hand_over(self, what: Callable[[], None] | None) -> None:
+        """On the loop: give the thread something to do; None where there is nothing more."""
+        self._inbox.put(what)
+        if self._drives:
+            self._drives = False
+            self._loop.stop()
 
 
 def _cancelled() -> Exception:

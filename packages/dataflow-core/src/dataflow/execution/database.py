@@ -21,6 +21,7 @@ from dataflow.statements import SchemaChange
 if TYPE_CHECKING:
     from dataflow.execution.loop_pools import LoopPools
     from dataflow.execution.pool import WorkflowConnectionPool
+    from dataflow.execution.replica import Replica
 
 __all__ = ["Database"]
 
@@ -40,6 +41,7 @@ class Database:
     :param migrate: whether tables, columns and indexes that are missing are made before the first run.
     :param interceptors: rewrite its statements, in this order.
     :param place: where it is, without its user and password; empty where nobody has said.
+    :param replica: what serves those who only read, as long as it is there and not behind.
     """
 
     def __init__(
@@ -54,9 +56,11 @@ class Database:
         may_change_schema: bool = True,
         interceptors: Sequence[Interceptor] = (),
         place: str = "",
+        replica: "Replica | None" = None,
     ) -> None:
         self.name = name
         self.place = place
+        self.replica = replica
         self.dialect = dialect
         self.in_process = dialect.in_process
         self.statements_are_atomic = Capability.STATEMENT_ATOMICITY in dialect.capabilities
@@ -132,6 +136,8 @@ class Database:
     def after_fork(self) -> None:
         """In the child: nobody holds a connection or the turn to write; what was in memory stayed with the parent."""
         self.pool.forget()
+        if self.replica is not None:
+            self.replica.forget()
         self._lock = Lock()
         self._lent_shortly.clear()
         self._used_up.clear()
@@ -143,8 +149,10 @@ class Database:
             self.unprepared = tuple(model for model in self.models.values() if not model.existing)
             self.unsettled = bool(self.unprepared)
 
-    def take(self, holder: str, *, writes: bool) -> Connection | None:
+    def take(self, holder: str, *, writes: bool, primary: bool = False) -> Connection | None:
         """Borrow a connection if one is at hand, and the turn to write is free where it is needed."""
+        if self.replica is not None and not writes and not primary:
+            return None  # it must be asked first
         writer = self._writer if writes else None
         if writer is not None and not writer.take():
             return None
@@ -168,17 +176,29 @@ class Database:
         return connection
 
     def borrow(
-        self, holder: str, *, writes: bool, blocking: bool, patience: float | None = None
+        self,
+        holder: str,
+        *,
+        writes: bool,
+        blocking: bool,
+        patience: float | None = None,
+        primary: bool = False,
     ) -> Coroutine[Any, Any, Connection]:
         """Borrow a connection, after a turn to write where ``writes`` and only one can.
 
         :param patience: how many seconds to wait for either, where it is not as configured.
+        :param primary: whether it must not be one of the replica, which serves those who do not write.
         :raises PoolTimeout: where no connection became free in time.
         :raises DatabaseBusy: where the turn to write did not come in time.
         """
         if writes and self._writer is not None:
             return self._borrow_to_write(self._writer, holder, blocking, patience)
+        if self.replica is not None and not writes and not primary:
+            return self._borrow_to_read(self.replica, holder)
         return self.pool.acquire(holder, blocking=blocking, patience=patience)
+
+    async def _borrow_to_read(self, replica: "Replica", holder: str) -> Connection:
+        return await replica.lend(holder) or await self.pool.acquire(holder, blocking=False)
 
     async def _borrow_to_write(
         self, writer: FairSemaphore, holder: str, blocking: bool, patience: float | None
@@ -228,11 +248,41 @@ class Database:
         :returns: whether it was kept; else it is the caller's to close.
         """
         self._lent_shortly.discard(connection)
-        kept = self.pool.put(connection, keep=connection not in self._used_up)
+        pool, replica = self.pool, self.replica
+        if replica is not None:
+            if replica.lends(connection):
+                pool = replica.pool
+            else:
+                replica.note_use()
+        kept = pool.put(connection, keep=connection not in self._used_up)
         self._used_up.discard(connection)
         if writes and self._writer is not None:
             self._writer.give_back()
         return kept
+
+    def leads_to_replica(self, connection: Connection) -> bool:
+        """Whether a connection that was borrowed is one of the replica."""
+        return self.replica is not None and self.replica.lends(connection)
+
+    async def connect(self) -> None:
+        """Open the first connections, so that whoever comes need not; a replica may come later."""
+        connection = await self.pool.acquire("the start", blocking=False)
+        if not self.pool.put(connection):
+            await self.discard(connection)
+        if self.replica is not None:
+            await self.replica.examine()
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self.pool.close()
+        if self.replica is not None:
+            await self.replica.pool.close()
+
+    def close_here(self) -> None:
+        """Do so from a thread."""
+        self.pool.close_here()
+        if self.replica is not None:
+            self.replica.pool.close_here()
 
     async def prepare(self, needed: Collection[Model], *, blocking: bool) -> None:
         """Make the tables, columns and indexes that models lack, on a connection of their own.

@@ -1,14 +1,17 @@
 """A connection that a transaction holds, and what ends things on it from wherever that is asked for."""
 
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from dataflow.abc import Connection
 from dataflow.errors import CommitUnknown, ConnectionLost, ScopeLost, StatementTimeout
-from dataflow.execution.crossing import run_on, running_loop
+from dataflow.execution.background import call_on, is_reachable, running
+from dataflow.execution.crossing import running_loop
 from dataflow.execution.database import Database
 
 __all__ = ["Held", "commit", "undo_across"]
+
+T = TypeVar("T")
 
 UNDOING_PATIENCE = 2.0
 
@@ -27,30 +30,32 @@ class Held:
     @property
     def is_stranded(self) -> bool:
         """Whether it is across the network and its event loop does not run any more, so that nobody can wait for it."""
-        return self.loop is not None and not self.loop.is_running()
+        return self.loop is not None and not is_reachable(self.loop)
 
-    async def run(self, work: Coroutine[Any, Any, Any], blocking: bool) -> None:
+    async def run(self, work: Coroutine[Any, Any, T], blocking: bool) -> T:
         """Do something of the transaction itself, from wherever this is.
 
         :raises ScopeLost: where nobody can wait for it any more; the connection is closed then.
         """
         if self._in_process:
             # An event loop that was closed under its tasks cannot wait for their ends any more.
-            await (self.connection.offload(work) if not blocking and running_loop() is not None else work)
-        elif self.loop is None or self.is_stranded:
+            return await (
+                self.connection.offload(work) if not blocking and running_loop() is not None else work
+            )
+        if self.loop is None or self.is_stranded:
             work.close()
             self.connection.abandon()
             raise ScopeLost(
                 "the event loop to which the connection belongs does not run any more; nothing of it was kept"
             )
-        elif blocking:
-            run_on(self.loop, work)
-        elif running_loop() is self.loop:
-            await work
-        else:
-            import asyncio
+        if blocking:
+            return call_on(self.loop, work).result()
+        if running_loop() is self.loop:
+            return await work
+        import asyncio
 
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
+        with running(self.loop):
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
 
 
 async def commit(connection: Connection, ending: Coroutine[Any, Any, object] | None = None) -> None:

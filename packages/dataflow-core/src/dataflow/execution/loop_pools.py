@@ -12,7 +12,7 @@ from typing import Any
 from dataflow.abc import Connection
 from dataflow.errors import ConfigurationError, ScopeLost, WorkflowError
 from dataflow.execution import background
-from dataflow.execution.crossing import Call, running_loop
+from dataflow.execution.crossing import running_loop
 from dataflow.execution.network_pool import NetworkPool
 
 __all__ = ["LoopPools"]
@@ -79,6 +79,10 @@ class LoopPools:
             self._leave_if_empty(home)
         return kept
 
+    def lends(self, connection: Connection) -> bool:
+        """Whether somebody has this connection from here."""
+        return self._home_of(connection) is not None
+
     async def close(self) -> None:
         """Close the idle connections now, those of other event loops too, and the lent ones when they come back."""
         here = get_running_loop()
@@ -98,7 +102,7 @@ class LoopPools:
         """Do so from a thread, be it that of an event loop."""
         here = running_loop()
         for home in self._last_homes():
-            if home.loop is not here and home.loop.is_running():
+            if home.loop is not here and background.is_reachable(home.loop):
                 home.end_from_afar()
             else:
                 home.abandon()
@@ -108,7 +112,7 @@ class LoopPools:
     def abandon_stopped(self) -> None:
         """Let go of what belongs to event loops that do not run."""
         for loop, home in tuple(self._homes.items()):
-            if not loop.is_running():
+            if not background.is_reachable(loop):
                 home.abandon()
 
     def before_fork(self) -> None:
@@ -186,23 +190,24 @@ class _Home:
     def end_from_afar(self) -> None:
         """From another thread: have the loop close what is idle, and wait for that."""
         with suppress(ScopeLost, TimeoutError):
-            Call(self.loop, self.end()).result(PATIENCE)
+            background.call_on(self.loop, self.end()).result(PATIENCE)
 
     async def end_elsewhere(self) -> None:
         """On another loop: do the same."""
-        if not self.loop.is_running():
+        if not background.is_reachable(self.loop):
             self.abandon()
             return
         work = self.end()
-        try:
-            call = asyncio.run_coroutine_threadsafe(work, self.loop)
-        except RuntimeError:
-            # It was closed in this moment.
-            work.close()
-            self.abandon()
-            return
-        with suppress(TimeoutError, RuntimeError):
-            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(call)), PATIENCE)
+        with background.running(self.loop):
+            try:
+                call = asyncio.run_coroutine_threadsafe(work, self.loop)
+            except RuntimeError:
+                # It was closed in this moment.
+                work.close()
+                self.abandon()
+                return
+            with suppress(TimeoutError, RuntimeError):
+                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(call)), PATIENCE)
 
     def let_go(self) -> None:
         """Nobody needs it any more, and nobody can wait."""
@@ -230,9 +235,9 @@ def _let_go(homes: "dict[AbstractEventLoop, _Home]") -> None:
     while homes:
         _, home = homes.popitem()
         # Garbage is collected in any thread, between any two lines of it.
-        if home.loop.is_running() and (home.loop is not running_loop() or home.lodges):
+        if background.is_reachable(home.loop) and (home.loop is not running_loop() or home.lodges):
             with suppress(RuntimeError):
-                home.loop.call_soon_threadsafe(home.let_go)
+                background.soon(home.loop, home.let_go)
         else:
             home.let_go()
 

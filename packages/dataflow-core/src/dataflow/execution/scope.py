@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataflow.abc import Connection
 from dataflow.errors import ScopeLost, TransactionClosed, WorkflowError
-from dataflow.execution.background import run_in_background
-from dataflow.execution.crossing import Call
+from dataflow.execution.background import call_on, run_in_background
 from dataflow.execution.database import Database
 from dataflow.execution.held import Held, undo_across
+from dataflow.execution.replica import is_of_a_replica
 from dataflow.execution.semaphore import FairSemaphore
 from dataflow.execution.transaction import HeldCursor, Transaction
 from dataflow.terms import USUAL, Isolation, Terms
@@ -60,6 +60,7 @@ class Scope:
     :param within: the scope of which it is a part.
     :param loop: the event loop on which its owner works; None for a thread that does all of it by itself.
     :param terms: on which its transactions run; a part has those of the whole.
+    :param primary: whether it must not read from a replica.
     """
 
     __slots__ = (
@@ -83,6 +84,7 @@ class Scope:
         within: "Scope | None" = None,
         loop: "AbstractEventLoop | None" = None,
         terms: Terms = USUAL,
+        primary: bool = False,
     ) -> None:
         self._ended = False
         self._left = False
@@ -91,7 +93,7 @@ class Scope:
         """Whether nothing in it may write."""
         self._within = within
         self._transaction: Transaction = (
-            Transaction(holder, writes=writes and not self.read_only, loop=loop, terms=terms)
+            Transaction(holder, writes=writes and not self.read_only, loop=loop, terms=terms, primary=primary)
             if within is None
             else within._transaction
         )
@@ -141,7 +143,7 @@ class Scope:
         loop = self._transaction.loop
         if loop is None:
             return run_in_background(work)
-        call = Call(loop, work)
+        call = call_on(loop, work)
         calls = self._transaction.calls
         calls[call] = self
         try:
@@ -159,6 +161,10 @@ class Scope:
         """Whether it was interrupted while a server was asked to commit."""
         committing = self._transaction.committing
         return committing is not None and not committing.in_process
+
+    def is_passed_over(self, error: Exception) -> bool:
+        """Whether it has failed on a replica, for a reason that the primary may not have."""
+        return self._transaction.reads_replica and is_of_a_replica(error)
 
     @property
     def terms(self) -> Terms:
@@ -395,7 +401,7 @@ class Scope:
         :param has_turn: whether the caller has the turn, which ends here.
         """
         self._ended = True
-        interruption = None if has_turn else await self._last_turn(blocking)
+        interruption = None if has_turn or self._turn.take() else await self._last_turn(blocking)
         interruption = await self._transaction.close(blocking=blocking) or interruption
         self.end_turn()
         if interruption is not None:

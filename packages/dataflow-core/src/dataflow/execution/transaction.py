@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dataflow.abc import Connection
-from dataflow.errors import ConnectionLost, ScopeLost, TransactionTimeout, WorkflowError
+from dataflow.errors import CommitUnknown, ConnectionLost, ScopeLost, TransactionTimeout, WorkflowError
 from dataflow.execution.database import Database
 from dataflow.execution.held import Held, commit
 from dataflow.execution.isolation import check_isolation
@@ -36,12 +36,14 @@ class Transaction:
     :param writes: whether it may write.
     :param loop: the event loop on which its owner works; None for a thread that does all of it by itself.
     :param terms: on which it runs.
+    :param primary: whether it must not read from a replica.
     """
 
     __slots__ = (
         "_guard",
         "_holder",
         "_idle_since",
+        "_primary",
         "_writes",
         "agreed",
         "broken",
@@ -55,7 +57,15 @@ class Transaction:
         "terms",
     )
 
-    def __init__(self, holder: str, *, writes: bool, loop: "AbstractEventLoop | None", terms: Terms) -> None:
+    def __init__(
+        self,
+        holder: str,
+        *,
+        writes: bool,
+        loop: "AbstractEventLoop | None",
+        terms: Terms,
+        primary: bool = False,
+    ) -> None:
         self.loop = loop
         self.terms = terms
         self.calls: dict[Call[Any], Scope] = {}
@@ -71,6 +81,8 @@ class Transaction:
         self.savepoints = 0
         self._holder = holder
         self._writes = writes
+        # What a replica shows is no part of the order of transactions.
+        self._primary = primary or terms.isolation is Isolation.SERIALIZABLE
         self._guard = Lock()
         self._idle_since: float | None = None
 
@@ -80,7 +92,9 @@ class Transaction:
         """The connection to a database, borrowed at the first call; nothing begins yet."""
         held = self.held.get(database) or self._take(database)
         if held is None:
-            connection = await database.borrow(self._holder, writes=self._writes, blocking=blocking)
+            connection = await database.borrow(
+                self._holder, writes=self._writes, blocking=blocking, primary=self._primary
+            )
             held = self.held[database] = Held(connection, database)
         return held.connection
 
@@ -116,7 +130,7 @@ class Transaction:
 
     def _take(self, database: Database) -> Held | None:
         """Borrow a connection if one is at hand."""
-        connection = database.take(self._holder, writes=self._writes)
+        connection = database.take(self._holder, writes=self._writes, primary=self._primary)
         if connection is None:
             return None
         held = self.held[database] = Held(connection, database)
@@ -144,6 +158,11 @@ class Transaction:
         held = self.held[database]
         await held.run(held.connection.execute(statement), blocking)
 
+    @property
+    def reads_replica(self) -> bool:
+        """Whether a connection of it is one of a replica."""
+        return any(database.leads_to_replica(held.connection) for database, held in self.held.items())
+
     # ------------------------------------------------------------------ terms
 
     def isolate(self, isolation: Isolation) -> None:
@@ -162,6 +181,7 @@ class Transaction:
                 "transaction='node', with which each scope is a transaction of its own"
             )
         self.terms = self.terms._replace(isolation=isolation)
+        self._primary = self._primary or isolation is Isolation.SERIALIZABLE
 
     async def agree(self, agreement: "Agreement", databases: Sequence[Database], *, blocking: bool) -> None:
         """End on all databases together from now on.
@@ -235,13 +255,28 @@ class Transaction:
             if held.begun:
                 await self.commit_on(database, held, blocking)
 
-    async def commit_on(self, database: Database, held: Held, blocking: bool) -> None:
-        """Commit on one database by itself."""
+    async def commit_on(
+        self,
+        database: Database,
+        held: Held,
+        blocking: bool,
+        ending: Coroutine[Any, Any, object] | None = None,
+    ) -> None:
+        """Commit on one database by itself.
+
+        :param ending: does it, where that takes another statement than usual.
+        """
         self.check_open(database)
         connection = held.connection
         self.committing = database
-        ending = connection.execute("COMMIT") if database.in_process else commit(connection)
-        await held.run(ending, blocking)
+        work = connection.execute("COMMIT") if database.in_process else commit(connection, ending)
+        try:
+            await held.run(work, blocking)
+        except CommitUnknown:
+            raise
+        except Exception:
+            self.committing = None  # the database has answered, and refused
+            raise
         held.begun = False
         self.committing = None
         self.committed.append(database)

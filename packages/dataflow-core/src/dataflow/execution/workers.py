@@ -18,7 +18,8 @@ from dataflow.execution.stepping import step
 __all__ = ["Workers"]
 
 T = TypeVar("T")
-PATIENCE = 0.002  # seconds after which a queue that hardly moves gets another thread
+GLANCE = 0.002  # seconds between the looks of an event loop
+GLANCES = 5  # looks in which a queue hardly moves, and then gets another thread
 HARDLY = 2  # jobs begun within that time
 SHIFT = 1.0  # seconds after which a thread that was added goes; where it is still needed, another one comes
 HANDFUL = 10  # finished jobs for which an event loop is rung
@@ -211,7 +212,7 @@ class _Crew:
         self._calls.put(True)
         if not outbox.is_watched:
             outbox.is_watched = True
-            loop.call_later(PATIENCE, self._watch, outbox, self._begun, 0)
+            loop.call_later(GLANCE, self._watch, outbox, self._begun, 1)
 
     def _open_outbox(self, loop: asyncio.AbstractEventLoop) -> _Outbox:
         for other in tuple(self._outboxes):
@@ -230,24 +231,26 @@ class _Crew:
             if thread is not current_thread() and thread.is_alive():
                 thread.join()
 
-    def _watch(self, outbox: _Outbox, begun: int, stalled: int) -> None:
+    def _watch(self, outbox: _Outbox, begun: int, glances: int) -> None:
         """Look in on behalf of a loop; add a thread where jobs wait for long ones.
 
-        :param begun: how many jobs had begun when it last looked.
-        :param stalled: how many times in a row it has seen little progress.
+        :param begun: how many jobs had begun when it last counted.
+        :param glances: how many times it has looked since, and now.
         """
         # In this order: what is finished from here on is rung for, or seen by the next look.
         outbox.is_watched = bool(self._jobs)
         outbox.deliver()
         if not outbox.is_watched:
             return
-        stalled = stalled + 1 if self._begun - begun < HARDLY else 0
-        # Once proves nothing: a loop that was busy itself has kept the threads from Python's lock.
-        if stalled > 1:
-            # Where the system has none left, those that there are go on.
-            with suppress(RuntimeError):
-                self._add_thread(SHIFT)
-        outbox.loop.call_later(PATIENCE, self._watch, outbox, self._begun, stalled)
+        # Where jobs are short, another thread would only fight for Python's lock. A look or two prove nothing either:
+        # a loop that was busy itself has kept the threads from that lock.
+        if glances == GLANCES:
+            if self._begun - begun < HARDLY:
+                # Where the system has none left, those that there are go on.
+                with suppress(RuntimeError):
+                    self._add_thread(SHIFT)
+            begun, glances = self._begun, 0
+        outbox.loop.call_later(GLANCE, self._watch, outbox, begun, glances + 1)
 
     def _add_thread(self, shift: float | None) -> None:
         thread = Thread(target=self._serve, args=(shift,), name=self._name, daemon=True)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from dataflow.errors import InvalidValue
 from dataflow.model.schema import ModelField
 from dataflow.statements import NOTHING, Where, compare, is_null
-from dataflow.types import DECIMAL_DIGITS, Kind
+from dataflow.types import DECIMAL_DIGITS
 
 __all__ = ["compare_with", "held"]
 
@@ -71,7 +71,7 @@ def _beyond(field: ModelField, operator: str, value: object) -> Where:
 def _nearest(field: ModelField, operator: str, value: Number) -> object:
     """The number for which the comparison says the same; None where a column can hold none so great."""
     before, after = field.type.digits
-    if field.type.kind is not Kind.DECIMAL or not isinstance(value, Decimal) or value.adjusted() >= before:
+    if not isinstance(value, Decimal) or value.adjusted() >= before:
         return None
     rounding = ROUND_CEILING if operator in UPWARDS else ROUND_FLOOR
     rounded = value.quantize(Decimal(1).scaleb(-after), rounding, EXACT)

@@ -63,7 +63,7 @@ def _read_accumulator(
     if not isinstance(accumulator, Mapping) or len(accumulator) != 1:
         raise InvalidValue(f"{where}: expected one accumulator, such as {{'$sum': '$price'}}")
     ((operator, operand),) = accumulator.items()
-    if not isinstance(operator, str) or operator not in ACCUMULATORS:
+    if operator not in ACCUMULATORS:
         raise UnknownName("accumulator", operator, where, ACCUMULATORS)
     function = ACCUMULATORS[operator]
     place = f"{where}: {operator}"

@@ -1,13 +1,13 @@
 """What a model has to do with others: the rows that its own refer to, and the rows that refer to them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from dataflow.model.naming import snake_case
 from dataflow.model.schema import Model, ModelField
 
-__all__ = ["Relation", "relations"]
+__all__ = ["Relation", "Relations", "relations"]
 
 
 class Relation(NamedTuple):
@@ -25,38 +25,55 @@ class Relation(NamedTuple):
     many: bool
 
 
-class _Way(NamedTuple):
-    """A relation whose name is not settled: the short one, unless it has another meaning, and the long one."""
+class Relations(NamedTuple):
+    """The relations of a model.
 
-    short: str
-    long: str
+    :param known: each by all of its names.
+    :param ambiguous: what could mean several of them, and the names that tell these apart.
+    """
+
+    known: Mapping[str, Relation]
+    ambiguous: Mapping[str, Sequence[str]]
+
+
+class _Way(NamedTuple):
+    """A relation whose name is not settled: the names that it may have, and of the last one nobody else has it."""
+
+    names: tuple[str, ...]
     relation: Relation
 
 
-def relations(model: Model, models: Mapping[str, Model]) -> Mapping[str, Relation]:
-    """The relations of a model by name, those under their long name too that have a short one.
+def relations(model: Model, models: Mapping[str, Model]) -> Relations:
+    """The relations of a model.
 
     The row that ``customer_id`` refers to is ``customer``, at length ``customer_id_customer``; the rows of the table
-    ``orders`` that refer to a customer are ``orders``, at length ``orders_by_customer_id``. Where a short name is that
-    of a field or of another relation as well, it means neither.
+    ``orders`` that refer to a customer are ``orders``, at length ``orders_by_customer_id``. Where a name is that of a
+    field or of another relation as well, it means neither; ``customer_id.Customer`` and ``Order.customer_id`` are sure.
 
     :param models: those of the database, by name.
     """
     ways = [*_referred(model, models), *_referring(model, models.values())]
-    named = Counter(way.short for way in ways)
-    named.update(list(model.fields))
-    known = {way.long: way.relation._replace(name=way.long) for way in ways if way.long not in model.fields}
-    known.update({way.short: way.relation for way in ways if way.short and named[way.short] == 1})
-    return known
+    taken = Counter(name for way in ways for name in way.names)
+    taken.update(list(model.fields))
+    known: dict[str, Relation] = {}
+    ambiguous: dict[str, list[str]] = {}
+    for way in ways:
+        sure = [name for name in way.names if taken[name] == 1]
+        known.update((name, way.relation._replace(name=name)) for name in sure)
+        for name in way.names:
+            if taken[name] > 1:
+                ambiguous.setdefault(name, []).extend(sure[:1])
+    return Relations(known, ambiguous)
 
 
 def _referred(model: Model, models: Mapping[str, Model]) -> Iterator[_Way]:
     for field in model.fields.values():
         end = _end(field, models)
         if end is not None:
-            short = _without_suffix(field.name, end[1].name)
-            long = f"{field.name}_{snake_case(end[0].name)}"
-            yield _Way(short, long, Relation(short, field, *end, many=False))
+            other, other_field = end
+            short = _without_suffix(field.name, other_field.name)
+            names = (short, f"{field.name}_{snake_case(other.name)}", f"{field.name}.{other.name}")
+            yield _Way(_apart(names), Relation(short, field, other, other_field, many=False))
 
 
 def _referring(model: Model, others: Iterable[Model]) -> Iterator[_Way]:
@@ -64,8 +81,12 @@ def _referring(model: Model, others: Iterable[Model]) -> Iterator[_Way]:
         for field in other.fields.values():
             end = _end(field, {model.name: model})
             if end is not None:
-                relation = Relation(other.table, end[1], other, field, many=True)
-                yield _Way(other.table, f"{other.table}_by_{field.name}", relation)
+                names = (other.table, f"{other.table}_by_{field.name}", f"{other.name}.{field.name}")
+                yield _Way(_apart(names), Relation(other.table, end[1], other, field, many=True))
+
+
+def _apart(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _end(field: ModelField, models: Mapping[str, Model]) -> tuple[Model, ModelField] | None:

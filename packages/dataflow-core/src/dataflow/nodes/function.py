@@ -101,7 +101,8 @@ class FunctionNode:
                 f"{self.name} cannot be a node: Python does not tell its parameters"
             ) from error
         named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        self._names = tuple(p.name for p in named)
+        self.names = tuple(p.name for p in named)
+        """The parameters that it has a name for."""
         self._required = tuple(p.name for p in named if p.default is p.empty)
         self._takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
         if any(p.kind is p.POSITIONAL_ONLY and p.default is p.empty for p in parameters):
@@ -114,8 +115,8 @@ class FunctionNode:
     def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
         if not self._takes_any:
             for name in names:
-                if name not in self._names:
-                    raise UnknownName("parameter", name, self.name, self._names)
+                if name not in self.names:
+                    raise UnknownName("parameter", name, self.name, self.names)
 
     def missing(self, names: Collection[str]) -> str | None:
         lacking = [name for name in self._required if name not in names]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from dataflow.errors import InvalidValue, QueryError, UnknownName, ValidationError
 from dataflow.execution.database import Database
 from dataflow.execution.executor import Records
-from dataflow.model.relations import Relation, relations
+from dataflow.model.relations import Relation, Relations, relations
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Place
 from dataflow.statements import Order, Select, compare
@@ -56,12 +56,12 @@ def including(select: Select, names: Sequence[str], models: Mapping[str, Model],
     :raises UnknownName: for what is no relation of the model.
     :raises InvalidValue: for a name that several relations could have, or a relation that is given under two names.
     """
-    known = relations(select.model, models)
+    found = relations(select.model, models)
     chosen = []
     for name in dict.fromkeys(names):
-        if name not in known:
-            raise _unknown(name, known, where)
-        chosen.append(known[name])
+        if name not in found.known:
+            raise _unknown(name, found, where)
+        chosen.append(found.known[name])
     for earlier, later in _same(chosen):
         raise InvalidValue(f"{where}: {earlier} and {later} are the same; keep one")
     if select.fields is None:
@@ -71,12 +71,12 @@ def including(select: Select, names: Sequence[str], models: Mapping[str, Model],
     return Inclusion(select._replace(fields=(*select.fields, *unasked)), chosen, unasked)
 
 
-def _unknown(name: str, known: Mapping[str, Relation], where: str) -> ValidationError:
-    """The error for what is no relation; of a table that refers by several fields, with the names for each."""
-    longer = sorted(other for other in known if other.startswith((f"{name}_by_", f"{name}_id_")))
-    if not longer:
-        return UnknownName("relation", name, where, known)
-    return InvalidValue(f"{where}: {name!r} can mean several things; write {' or '.join(map(repr, longer))}")
+def _unknown(name: str, found: Relations, where: str) -> ValidationError:
+    """The error for what is no relation; for what could mean several, with the names that tell them apart."""
+    if name not in found.ambiguous:
+        return UnknownName("relation", name, where, found.known)
+    longer = " or ".join(map(repr, sorted(found.ambiguous[name])))
+    return InvalidValue(f"{where}: {name!r} can mean several things; write {longer}")
 
 
 def _same(chosen: Iterable[Relation]) -> Iterator[tuple[str, str]]:

@@ -83,8 +83,11 @@ class SQLNode:
         from dataflow.sql.raw import read_sql
 
         shape = read_sql(self.database.dialect.grammar, self._sql(parameters))
-        if shape.changes_schema and not self.database.may_change_schema:
-            raise ValidationError("SQLNode: existing_schema_mode allows no statement that changes the schema")
+        if not shape.keeps_schema and not self.database.may_change_schema:
+            raise ValidationError(
+                "SQLNode: existing_schema_mode allows no statement that may change the schema, and lets through "
+                "SELECT without INTO, VALUES, TABLE, INSERT, UPDATE, DELETE, REPLACE, MERGE, SHOW, and EXPLAIN of these"
+            )
         return shape
 
     def _sql(self, parameters: Mapping[str, object]) -> str:

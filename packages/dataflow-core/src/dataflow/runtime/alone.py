@@ -5,10 +5,11 @@ from threading import Lock
 from typing import Any
 
 from dataflow.abc import Connection
-from dataflow.errors import CommitUnknown, ConnectionLost, ScopeLost
+from dataflow.errors import CommitUnknown, ConnectionLost, DatabaseError, ScopeLost
 from dataflow.execution.crossing import running_loop
 from dataflow.execution.database import Database
 from dataflow.execution.held import commit
+from dataflow.execution.replica import is_of_a_replica
 from dataflow.nodes.contract import Node, Output
 
 __all__ = ["run_alone"]
@@ -101,16 +102,26 @@ class _Alone:
                 await database.discard(connection)
 
     async def run_across(self) -> Output:
-        """Run it across the network; on another connection where the first one was dead before anything happened."""
+        """Run it across the network; on another connection where the first one was dead before anything happened.
+
+        What a replica does not do, the primary does.
+        """
         database, writes = self._database, self._writes
-        is_last = False
+        is_last = primary = False
         while True:
-            connection = database.take(self._holder, writes=writes)
+            connection = database.take(self._holder, writes=writes, primary=primary)
             if connection is None:
-                connection = await database.borrow(self._holder, writes=writes, blocking=False)
+                connection = await database.borrow(
+                    self._holder, writes=writes, blocking=False, primary=primary
+                )
             try:
                 return await self._run_on(connection)
-            except ConnectionLost as error:
+            except DatabaseError as error:
+                if database.leads_to_replica(connection) and is_of_a_replica(error):
+                    primary, self._begun = True, False
+                    continue
+                if not isinstance(error, ConnectionLost):
+                    raise
                 if is_last or not self._has_done_nothing(error):
                     raise self._told(error) from error
                 is_last = True

@@ -10,6 +10,7 @@ from dataflow.execution.crossing import running_loop
 from dataflow.execution.scope import Scope, current_scope
 from dataflow.execution.stepping import step
 from dataflow.nodes.contract import Node, Output
+from dataflow.nodes.registry import NodeSource
 from dataflow.runtime.alone import run_alone
 from dataflow.runtime.asynchronous import AsyncLocalRuntime
 from dataflow.runtime.local import LocalRuntime
@@ -22,13 +23,19 @@ __all__ = ["NodeCall", "NodeHandle"]
 
 
 class NodeCall:
-    """A node with its parameters: await it, or hand it to ``db.run_sync``. Within a scope it belongs to that."""
+    """A node with its parameters: await it, or hand it to ``db.run_sync``. Within a scope it belongs to that.
 
-    __slots__ = ("_node", "_parameters")
+    :param source: where it finds other nodes that its parameters name.
+    """
 
-    def __init__(self, node: Node, parameters: Mapping[str, object]) -> None:
+    __slots__ = ("_node", "_parameters", "_source")
+
+    def __init__(
+        self, node: Node, parameters: Mapping[str, object], source: NodeSource | None = None
+    ) -> None:
         self._node = node
         self._parameters = parameters
+        self._source = source
 
     def __await__(self) -> Generator[Any, None, Output]:
         if self._node.database is None:
@@ -67,7 +74,7 @@ class NodeCall:
 
     def _workflow(self) -> Workflow:
         self._node.prepare(self._parameters)
-        builder = WorkflowBuilder()
+        builder = WorkflowBuilder(self._source)
         builder.add_node(NodeHandle(self._node), self._node.name, self._parameters)
         return builder.build()
 
@@ -161,16 +168,20 @@ class NodeCall:
 
 
 class NodeHandle:
-    """A type of node of one database object, such as ``db.nodes.UserCreateNode``: call it, or add it to a workflow."""
+    """A type of node of one database object, such as ``db.nodes.UserCreateNode``: call it, or add it to a workflow.
 
-    __slots__ = ("__dataflow_node__", "__name__")
+    :param source: that database object.
+    """
 
-    def __init__(self, node: Node) -> None:
+    __slots__ = ("__dataflow_node__", "__name__", "_source")
+
+    def __init__(self, node: Node, source: NodeSource | None = None) -> None:
         self.__dataflow_node__ = node
         self.__name__ = node.name
+        self._source = source
 
     def __call__(self, /, **parameters: object) -> NodeCall:
-        return NodeCall(self.__dataflow_node__, parameters)
+        return NodeCall(self.__dataflow_node__, parameters, self._source)
 
     def __repr__(self) -> str:
         return f"<{self.__name__}>"

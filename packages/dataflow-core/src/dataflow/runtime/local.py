@@ -16,7 +16,8 @@ class LocalRuntime:
     """Runs workflows for scripts, threads and notebooks, within a running event loop too.
 
     It holds nothing: any number of threads may share one, and nothing needs closing. Where every database is in
-    the process the run happens in the calling thread; where something has to be waited for, on a background loop.
+    the process the run happens in the calling thread; where something has to be waited for, on a background loop, which
+    that thread runs as long as it is alone.
 
     :param concurrency: how many asynchronous functions of a run may overlap.
     :param transaction: what is one transaction: the whole run ("workflow"), each node ("node"), or nothing that does

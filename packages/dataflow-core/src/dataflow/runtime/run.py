@@ -147,9 +147,12 @@ class Run:
     def _configure(self, context: str) -> None:
         """Take up what the node says that configures the run."""
         step = self._workflow.by_id[context]
-        prepared = (
-            self._prepared[context] if context in self._prepared else step.node.prepare(step.parameters)
-        )
+        if context in self._prepared:
+            prepared = self._prepared[context]
+        elif step.prepared is not None:
+            prepared = step.prepared.value
+        else:
+            prepared = step.node.prepare(step.parameters)
         self._terms, retries = cast("Context", prepared)
         if self._outer is None and retries is not None:
             self._retries = retries

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator, Mapp
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from dataflow.errors import ScopeLost, ValidationError
+from dataflow.errors import DatabaseError, ScopeLost, ValidationError
 from dataflow.execution.background import background_loop
 from dataflow.execution.crossing import running_loop
 from dataflow.execution.database import Database
@@ -95,14 +95,32 @@ class _Reading:
         self._database = database
         self._model = model
         self._statement = statement
-        loop = None if blocking else running_loop()
-        self._scope = Scope("a stream", writes=False, loop=loop) if outer is None else outer
-        self._is_own = outer is None
         self._blocking = blocking
+        self._scope = self._new_scope() if outer is None else outer
+        self._is_own = outer is None
+        self._has_begun = False
+        """Whether somebody has rows of it."""
         self._cursor: RecordCursor | None = None
+
+    def _new_scope(self, *, primary: bool = False) -> Scope:
+        loop = None if self._blocking else running_loop()
+        return Scope("a stream", writes=False, loop=loop, primary=primary)
 
     async def next(self) -> Records:
         """Some more rows; none at the end."""
+        try:
+            records = await self._next()
+        except DatabaseError as error:
+            if self._has_begun or not self._is_own or not self._scope.is_passed_over(error):
+                raise
+            # What a replica does not do, the primary does.
+            await self._scope.close(blocking=self._blocking)
+            self._scope, self._cursor = self._new_scope(primary=True), None
+            records = await self._next()
+        self._has_begun = True
+        return records
+
+    async def _next(self) -> Records:
         if not self._is_own and not self._database.statements_are_atomic:
             return await self._next_apart()
         await self._scope.take_turn(blocking=self._blocking)

@@ -12,6 +12,7 @@ from dataflow.execution.scope import Scope
 from dataflow.model.schema import Model
 from dataflow.runtime.deadline import in_time
 from dataflow.runtime.preparation import prepare_database
+from dataflow.runtime.retries import can_repeat
 from dataflow.runtime.threads import in_thread
 from dataflow.runtime.walk import Walk
 from dataflow.terms import Terms
@@ -28,6 +29,7 @@ class Extent(NamedTuple):
     :param models: those of its nodes.
     :param writes: whether a node may write.
     :param agreement: has its transactions on several databases end as one.
+    :param primary: whether it must not read from a replica.
     """
 
     holder: str
@@ -37,6 +39,7 @@ class Extent(NamedTuple):
     writes: bool
     terms: Terms
     agreement: Agreement | None = None
+    primary: bool = False
 
 
 class UnitOfWork:
@@ -63,6 +66,15 @@ class UnitOfWork:
         if await self._is_done_in_one_go():
             return
         self._concurrency = concurrency
+        if not await self._attempt():
+            # What a replica does not do, the primary does.
+            self._extent = self._extent._replace(primary=True)
+            for step in self._extent.block.steps:
+                self._walk.forget(step)
+            await self._attempt()
+
+    async def _attempt(self) -> bool:
+        """Run everything on the event loop; false where a replica has failed it, and nothing is lost."""
         scope = await self._open(blocking=False)
         try:
             await self._prepare_databases(scope, blocking=False)
@@ -70,9 +82,17 @@ class UnitOfWork:
             work = self._overlapping_to_its_end(scope) if overlaps else self._to_its_end(scope)
             await self._in_time(scope, work, blocking=False)
         except Exception as error:
+            if self._passes_over(scope, error):
+                return False
             raise self._walk.failure(scope.committed, error) from error
         finally:
             await self._leave(scope, blocking=False)
+        return True
+
+    def _passes_over(self, scope: Scope, error: Exception) -> bool:
+        """Whether the primary may do what a replica did not: all of it, as it has only read."""
+        steps = self._extent.block.steps
+        return self._outer is None and scope.is_passed_over(error) and can_repeat(steps, {})
 
     async def _is_done_in_one_go(self) -> bool:
         """Hand everything to a thread of the database if it all belongs there, and say whether it was done."""
@@ -80,6 +100,8 @@ class UnitOfWork:
         database = segments[0].database
         if database is None or len(segments) > 1 or self._outer is not None:
             return False
+        if self._extent.terms.timeout is not None:
+            return False  # a loop can watch the clock without a thread for that
         if any(database.unsettled for database in self._extent.databases):
             return False
         scope = await self._open(blocking=False)
@@ -123,7 +145,9 @@ class UnitOfWork:
             part.read_only = part.read_only or extent.terms.read_only
             return part
         loop = None if blocking else running_loop()
-        return Scope(extent.holder, writes=extent.writes, loop=loop, terms=extent.terms)
+        return Scope(
+            extent.holder, writes=extent.writes, loop=loop, terms=extent.terms, primary=extent.primary
+        )
 
     async def _prepare_databases(self, scope: Scope, *, blocking: bool) -> None:
         for database in self._extent.databases:

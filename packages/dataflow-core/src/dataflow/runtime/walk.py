@@ -117,10 +117,14 @@ class Walk:
                 await self._step_outside(step, scope, blocking=blocking, has_turn=has_turn)
             elif step.handled:
                 await self._attempt(step, _handed_on(scope, has_turn), inner, blocking=blocking)
+            elif step.block is not None and step.id == self.whole:
+                await self._enter_whole(step, step.block, scope, inner, blocking=blocking, has_turn=has_turn)
             elif step.block is not None:
                 await self._enter_in_turn(
                     step, step.block, scope, inner, blocking=blocking, has_turn=has_turn
                 )
+            elif step.id == self._workflow.context:
+                await self._perform(step, scope)  # it has nothing done there
             elif step.node.database is None:
                 await self._perform(step, _handed_on(scope, has_turn))
             elif has_turn:
@@ -151,6 +155,16 @@ class Walk:
         except Exception as error:
             if not self.takes_up(step, error):
                 raise
+
+    async def _enter_whole(
+        self, step: Step, block: Block, scope: Scope, inner: RunBlock, *, blocking: bool, has_turn: bool
+    ) -> None:
+        """Run the scope that is all there is: nothing stands beside it, and its terms are those of the whole."""
+        await self._perform(step, scope)
+        if blocking:
+            await self.take(block.steps, scope, inner, blocking=True, has_turn=has_turn)
+        else:
+            await inner(block, scope)
 
     async def _enter_in_turn(
         self, step: Step, block: Block, scope: Scope, inner: RunBlock, *, blocking: bool, has_turn: bool

@@ -54,16 +54,14 @@ def compile_upsert_many(
     parameters, fields = Parameters(dialect), [model.field(name) for name in names]
     insertion = _insertion(dialect, model, fields, exp.Var(this=ROWS), None)
     # Where nothing changes, the key stays what it is: the row is met all the same, and so is counted.
-    taken = [model.field(name) for name in changed or match[:1]]
-    matched = [model.field(name) for name in match]
+    taken = tuple(model.field(name) for name in changed or match[:1])
+    increased = tuple(model.field(name) for name in counted)
+    matched = tuple(model.field(name) for name in match)
     names_key = Capability.UPSERT in dialect.capabilities
     refused = _of_refused_row if names_key else _in_values
     sets = [
         *(_set(field, refused(field)) for field in taken),
-        *(
-            _set(field, exp.Add(this=column(model, field), expression=ONE.copy()))
-            for field in map(model.field, counted)
-        ),
+        *(_set(field, exp.Add(this=column(model, field), expression=ONE.copy())) for field in increased),
     ]
     if names_key:
         keys = [identifier(field.column) for field in matched]
@@ -72,7 +70,10 @@ def compile_upsert_many(
         conflict = exp.OnConflict(duplicate=True, action=exp.Var(this="UPDATE"), expressions=sets)
     insertion.set("conflict", conflict)
     row = _row(fields, parameters)
-    return parameters.compiled_batch(insertion, row, model, fields, None, constants, matched)
+    compiled = parameters.compiled_batch(insertion, row, model, fields, None, constants)
+    assert compiled.batch is not None
+    batch = compiled.batch._replace(match=matched, changed=taken, counted=increased)
+    return compiled._replace(batch=batch)
 
 
 def _row(fields: Sequence[ModelField], parameters: Parameters) -> exp.Expression | None:

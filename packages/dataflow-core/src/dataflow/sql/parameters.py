@@ -75,14 +75,12 @@ class Parameters:
         fields: Sequence[ModelField],
         returned: Sequence[ModelField] | None,
         constants: int,
-        match: Sequence[ModelField] = (),
     ) -> Compiled:
         """The pieces of an insertion of many rows.
 
         :param insertion: the statement, with :data:`ROWS` in the place of the rows.
         :param row: one of them; None where rows have no values.
         :param constants: how many of the last values are the same for each.
-        :param match: of an upsert, the fields that must be the same.
         """
         places = count(1)
 
@@ -94,9 +92,7 @@ class Parameters:
         head, _, tail = verbatim(insertion.sql(grammar)).partition(ROWS)
         text = "" if row is None else MARKED.sub(placeholder, verbatim(row.sql(grammar)))
         returning = returned is not None
-        batch = BatchInsert(
-            head, text, tail, returning, model.table, tuple(fields), tuple(match), model.schema
-        )
+        batch = BatchInsert(head, text, tail, returning, model.table, tuple(fields), schema=model.schema)
         columns = self._decoders(returned)
         encoders = [self._encoders.get(index) for index in range(self._count)]
         bind = row_binder(encoders, constants)

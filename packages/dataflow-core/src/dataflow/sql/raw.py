@@ -1,6 +1,6 @@
 """SQL of the user's own: one statement, values bound to ``:names``, no way around the transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from itertools import zip_longest
@@ -14,6 +14,7 @@ from dataflow.abc import Dialect
 from dataflow.coercion import coercer
 from dataflow.errors import InvalidValue, MissingValue, UnknownName, ValidationError
 from dataflow.sql.compiled import Compiled
+from dataflow.sql.locks import takes_locks
 from dataflow.sql.sessions import outlasts
 from dataflow.sql.values import type_of_value
 from dataflow.types import is_storable_text
@@ -55,9 +56,20 @@ WRITING = frozenset(
 CODE = ("!", "M!")
 """How a comment begins that is none to MySQL and MariaDB."""
 
-CHANGING = frozenset(
-    {"create", "alter", "drop", "truncate", "reindex", "rename", "comment", "grant", "revoke"}
+# What begins with one of these words leaves the schema as it is, unless it says more. Whatever is in doubt may not.
+KEEPING = frozenset(
+    {"select", "values", "with", "table", "insert", "update", "delete", "replace", "merge", "show"}
 )
+DESCRIBING = frozenset({"explain", "describe", "desc"})
+DESCRIBED_TOO = frozenset({"create", "execute", "declare"})
+"""What else a statement can be that is explained, and so run where that is asked for."""
+
+INSERTING = frozenset({"insert", "replace", "merge"})
+MODIFIERS = frozenset(
+    {"ignore", "low_priority", "high_priority", "delayed", "or", "abort", "fail", "rollback"}
+)
+"""What may stand between such a word and INTO."""
+
 UNNAMED = frozenset({TokenType.PLACEHOLDER, TokenType.PARAMETER})
 
 
@@ -76,15 +88,15 @@ class RawShape(NamedTuple):
 
     :param pieces: the text between the parameters.
     :param names: the parameters, in the order of the text.
-    :param writes: whether it may write.
-    :param changes_schema: whether it makes, changes or drops a table, an index or the like.
+    :param writes: whether it may write, or lock.
+    :param keeps_schema: whether it makes, changes and drops no table, index or the like, as far as its words tell.
     :param outlasts: whether it may leave something in the session that outlasts the transaction.
     """
 
     pieces: tuple[str, ...]
     names: tuple[str, ...]
     writes: bool
-    changes_schema: bool
+    keeps_schema: bool
     outlasts: bool
 
 
@@ -121,9 +133,36 @@ def read_sql(grammar: str, sql: str) -> RawShape:
         ):
             raise ValidationError("SQLNode: bind values to names, such as :name, and give them in parameters")
     pieces.append(sql[position : tokens[-1].end + 1])
-    writes = word not in READING or any(token.token_type in WRITING for token in tokens)
-    lasting = outlasts([token.text.lower() for token in tokens])
-    return RawShape(tuple(pieces), tuple(names), writes, word in CHANGING, lasting)
+    words = [token.text.lower() for token in tokens]
+    writes = word not in READING or any(token.token_type in WRITING for token in tokens) or takes_locks(words)
+    return RawShape(tuple(pieces), tuple(names), writes, _keeps_schema(tokens, words), outlasts(words))
+
+
+def _keeps_schema(tokens: Sequence[_Token], words: Sequence[str]) -> bool:
+    """Whether a statement is of a kind that leaves the schema alone, and puts no rows INTO a table that it makes."""
+    if words[0] in DESCRIBING:
+        return _described(words[1:]) not in DESCRIBED_TOO and _makes_no_table(tokens, words)
+    return words[0] in {"(", *KEEPING} and _makes_no_table(tokens, words)
+
+
+def _described(words: Sequence[str]) -> str:
+    """The word with which the statement begins that is explained: behind all options, and outside of parentheses."""
+    depth = 0
+    for word in words:
+        depth += {"(": 1, ")": -1}.get(word, 0)
+        if depth == 0 and word in KEEPING | DESCRIBED_TOO:
+            return word
+    return ""
+
+
+def _makes_no_table(tokens: Sequence[_Token], words: Sequence[str]) -> bool:
+    """Whether each INTO is that of an INSERT, and none that of a SELECT."""
+    for place, token in enumerate(tokens):
+        if token.token_type is TokenType.INTO:
+            before = next((word for word in reversed(words[:place]) if word not in MODIFIERS), "")
+            if before not in INSERTING:
+                return False
+    return True
 
 
 def _names(colon: _Token, name: _Token) -> bool:

@@ -34,6 +34,7 @@ class Keeper:
         self.folder = folder
         self.plan: dict[str, Any] = {}
         self.server: subprocess.Popen[bytes] | None = None
+        self.is_killing = False
 
     def start(self) -> None:
         if self.server is not None and self.server.poll() is None:
@@ -58,9 +59,15 @@ class Keeper:
 
     def kill(self) -> None:
         if self.server is not None:
-            for process in (self.server.pid, *descendants(self.server.pid)):
+            self.is_killing = True
+            send(self.server.pid, signal.SIGSTOP)  # so that it starts no further process
+            dying = {self.server.pid, *descendants(self.server.pid)}
+            for process in dying:
                 send(process, signal.SIGKILL)
             self.server.wait()
+            while dying & running():
+                time.sleep(0.01)
+            self.is_killing = False
         self.note_an_end()
 
     def shut_down(self) -> None:
@@ -68,6 +75,8 @@ class Keeper:
             self.server.send_signal(self.plan["shutdown_signal"])
 
     def note_an_end(self) -> None:
+        if self.is_killing:
+            return  # what the server started may still hold its memory, with which none can start again
         if self.server is None or self.server.poll() is not None:
             (self.folder / "server.ended").touch()
 
@@ -96,14 +105,22 @@ class Keeper:
 
 def descendants(process: int) -> list[int]:
     """The processes that a process started, and those that they started."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    ).stdout
-    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    pairs = [(int(child), int(parent)) for child, parent in listed("pid=,ppid=")]
     found = [process]
     for parent in found:  # which grows meanwhile
         found += [child for child, its_parent in pairs if its_parent == parent]
     return found[1:]
+
+
+def running() -> set[int]:
+    """The processes that have not ended, whether or not somebody has taken note of that."""
+    return {int(process) for process, state in listed("pid=,stat=") if not state.startswith("Z")}
+
+
+def listed(columns: str) -> list[list[str]]:
+    """What the system tells of all processes."""
+    done = subprocess.run(["ps", "-A", "-o", columns], capture_output=True, text=True, check=True)
+    return [line.split() for line in done.stdout.splitlines()]
 
 
 def send(process: int, number: int) -> None:

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from dataflow.execution.database import Database
+from dataflow.nodes.transaction_context import TransactionContextNode
 from dataflow.workflow.graph import Block, Segment, Step, with_inner
 from dataflow.workflow.order import Levels
 
@@ -40,16 +41,27 @@ def _segments(steps: Sequence[Step]) -> Iterable[Segment]:
     """Cut the steps where an event loop has to change the place in which they run.
 
     Database nodes of a database in the process, and the functions after them, run in the thread of its connection;
-    functions that come before any such node run in a thread of their own; all else runs on the loop.
+    functions that come before any such node run in a thread of their own; all else runs on the loop. What says the
+    terms of the run goes along with what follows it.
     """
-    last: Database | None = None
-    placed: list[tuple[_Place, Step]] = []
-    for step in steps:
-        place = _place(step, last)
-        last = place.database
-        placed.append((place, step))
+    placed = zip(_places(steps), steps, strict=True)
     for (database, blocking), group in groupby(placed, key=lambda item: item[0]):
         yield Segment(tuple(step for _, step in group), database, blocking)
+
+
+def _places(steps: Sequence[Step]) -> Sequence[_Place]:
+    last: Database | None = None
+    places: list[_Place] = []
+    waiting = 0
+    for step in steps:
+        if step.block is None and isinstance(step.node, TransactionContextNode):
+            waiting += 1
+            continue
+        place = _place(step, last)
+        last = place.database
+        places += [place] * (waiting + 1)
+        waiting = 0
+    return [*places, *[places[-1] if places else ON_THE_LOOP] * waiting]
 
 
 def _place(step: Step, last: Database | None) -> _Place:

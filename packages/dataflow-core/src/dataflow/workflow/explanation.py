@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dataflow.errors import DataFlowError
+from dataflow.execution.database import Database
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Explains
 from dataflow.nodes.rows import ModelNode
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["ExplainedNode", "Explanation", "explain"]
+
+
+EACH_ITS_OWN = (
+    "each database has its own, they do not commit together; a TransactionManagerNode of dataflow-transactions has "
+    "them do so"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +69,26 @@ def _transaction(workflow: Workflow) -> str:
     if not names:
         is_own = any(isinstance(step.node, Explains) for step in workflow.steps)
         return "no transaction but those of its nodes" if is_own else "no database, no transaction"
-    if len(workflow.steps) == 1 and workflow.steps[0].alone:
-        return f"one statement on {names[0]}, which is a transaction by itself"
     terms = _terms(workflow)
+    writes = workflow.writes and not terms.read_only
+    if len(workflow.steps) == 1 and workflow.steps[0].alone:
+        place = _place(workflow.databases[0], writes)
+        return f"one statement on {place}, which is a transaction by itself"
     begins = ", ".join(
-        f"{database.dialect.begin(writes=workflow.writes and not terms.read_only, terms=terms)} … COMMIT "
-        f"on {database.name}"
+        f"{database.dialect.begin(writes=writes, terms=terms)} … COMMIT on {_place(database, writes)}"
         for database in workflow.databases
     )
-    more = "; each database has its own, they do not commit together" if len(names) > 1 else ""
+    more = f"; {EACH_ITS_OWN}" if len(names) > 1 else ""
     if workflow.agreement is not None:
         more = f"; {workflow.agreement.explain(workflow.databases)}"
     run = "each part of the run" if any(step.outside for step in workflow.steps) else "the run"
     return f"one connection and one transaction for {run}: {begins}{more}"
+
+
+def _place(database: Database, writes: bool) -> str:
+    """Where a transaction is."""
+    replica = database.replica
+    return database.name if replica is None or writes else f"{replica.name} or {database.name}"
 
 
 def _terms(workflow: Workflow) -> Terms:

@@ -7,9 +7,17 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from dataflow.abc import Connection, Row
-from dataflow.catalog import CatalogColumn, CatalogConstraint, CatalogIndex, CatalogReference, CatalogTable
+from dataflow.catalog import (
+    CatalogColumn,
+    CatalogConstraint,
+    CatalogIndex,
+    CatalogReference,
+    CatalogTable,
+    by_itself,
+)
 from dataflow.errors import QueryError
 from dataflow.sqlite.checks import checks_of
+from dataflow.sqlite.introspection import fold
 from dataflow.sqlite.types import logical_type
 
 __all__ = ["catalog_of"]
@@ -70,13 +78,12 @@ async def catalog_of(connection: Connection) -> Sequence[CatalogTable]:
     columns = await _columns(connection, [name for name, _, _ in shown])
     indexes = _by_table(await connection.fetch(INDEXES, ()))
     references = _by_table(await connection.fetch(REFERENCES, ()))
-    tables = [
-        _table(
-            name, kind, sql, columns.get(name, ()), indexes.get(name, ()), references.get(name, ())
-        )._replace(rows=estimates.get(name))
-        for name, kind, sql in shown
-    ]
-    return _referring(tables)
+
+    def described(name: str, kind: str, sql: str) -> CatalogTable:
+        about = columns.get(name, ()), indexes.get(name, ()), references.get(name, ())
+        return by_itself(name, "", lambda: _table(name, kind, sql, *about)._replace(rows=estimates.get(name)))
+
+    return _referring([described(*row) for row in shown])
 
 
 async def _columns(connection: Connection, names: Sequence[str]) -> Mapping[str, Sequence[Row]]:
@@ -107,7 +114,9 @@ def _table(
 ) -> CatalogTable:
     traits = _traits(sql, columns)
     key = tuple(column for _, column in sorted((row[4], row[0]) for row in columns if row[4]))
-    numbers = key if "without rowid" not in traits and len(key) == 1 else ()
+    # A column that is another name for the number that SQLite gives each row needs no index for its key.
+    has_index = any(origin == "pk" for _, _, origin, *_ in indexes)
+    numbers = key if "without rowid" not in traits and len(key) == 1 and not has_index else ()
     return CatalogTable(
         name=name,
         kind="view" if kind == "view" else "table",
@@ -132,7 +141,6 @@ def _traits(sql: str, columns: Sequence[Row]) -> tuple[str, ...]:
 
 def _column(row: Row, *, is_number: bool) -> CatalogColumn:
     name, declared, required, default, position, hidden = row
-    # Such a column is another name for the number that SQLite gives each row.
     is_number = is_number and declared.upper() == "INTEGER"
     return CatalogColumn(
         name=name,
@@ -160,11 +168,16 @@ def _reference(rows: Sequence[Row]) -> CatalogReference:
 
 
 def _referring(tables: Sequence[CatalogTable]) -> Sequence[CatalogTable]:
-    """The tables, with what a foreign key leaves out: the columns, where it refers to a key."""
-    keys = {table.name.lower(): table.key for table in tables}
+    """The tables, what they refer to spelt as it is there, and with what a foreign key may leave out: the columns."""
+    known = {fold(table.name): table for table in tables}
 
     def complete(reference: CatalogReference) -> CatalogReference:
-        return reference._replace(referred=reference.referred or keys.get(reference.table.lower(), ()))
+        other = known.get(fold(reference.table))
+        if other is None:
+            return reference
+        spelling = {fold(column.name): column.name for column in other.columns}
+        referred = tuple(spelling.get(fold(name), name) for name in reference.referred or other.key)
+        return reference._replace(table=other.name, referred=referred)
 
     return [table._replace(foreign_keys=tuple(map(complete, table.foreign_keys))) for table in tables]
 

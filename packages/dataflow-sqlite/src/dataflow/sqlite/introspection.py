@@ -8,7 +8,7 @@ from string import ascii_lowercase, ascii_uppercase
 from dataflow.abc import Column, Connection, IndexOnTable, Table
 from dataflow.model.schema import Model
 
-__all__ = ["tables_of"]
+__all__ = ["fold", "tables_of"]
 
 COLUMNS = """
 SELECT m.name, c.name, c.type, c."notnull", c.dflt_value IS NOT NULL OR c.hidden <> 0, c.pk, m.sql
@@ -41,20 +41,20 @@ async def tables_of(connection: Connection, models: Sequence[Model]) -> Mapping[
     columns = await connection.fetch(COLUMNS, names)
     indexes = await connection.fetch(INDEXES, names)
     references = await connection.fetch(REFERENCES, names)
-    found = {_fold(row[0]) for row in columns}
+    found = {fold(row[0]) for row in columns}
     return {
         model.table: _table(
             model,
-            [row[1:] for row in columns if _fold(row[0]) == _fold(model.table)],
-            [row[1:] for row in indexes if _fold(row[0]) == _fold(model.table)],
-            [row[1:] for row in references if _fold(row[0]) == _fold(model.table)],
+            [row[1:] for row in columns if fold(row[0]) == fold(model.table)],
+            [row[1:] for row in indexes if fold(row[0]) == fold(model.table)],
+            [row[1:] for row in references if fold(row[0]) == fold(model.table)],
         )
         for model in models
-        if _fold(model.table) in found
+        if fold(model.table) in found
     }
 
 
-def _fold(name: str) -> str:
+def fold(name: str) -> str:
     """A name as SQLite compares it: only the letters of ASCII have no case."""
     return name.translate(LOWER)
 
@@ -65,10 +65,10 @@ def _table(
     indexes: Sequence[tuple[str, int, str | None, int]],
     references: Sequence[tuple[str, str]],
 ) -> Table:
-    spelling = {_fold(field.column): field.column for field in model.fields.values()}
+    spelling = {fold(field.column): field.column for field in model.fields.values()}
 
     def spelt(name: str) -> str:
-        return spelling.get(_fold(name), name)
+        return spelling.get(fold(name), name)
 
     key = sorted((position, spelt(name)) for name, _, _, _, position, _ in columns if position)
     return Table(
@@ -92,12 +92,12 @@ def _table(
 def _indexes(
     model: Model, rows: Sequence[tuple[str, int, str | None, int]], spelling: Mapping[str, str]
 ) -> tuple[IndexOnTable, ...]:
-    named = {_fold(index.name): index.name for index in model.indexes if index.name is not None}
+    named = {fold(index.name): index.name for index in model.indexes if index.name is not None}
     columns: dict[tuple[str, int], list[str]] = {}
     for index, unique, name, descending in rows:
-        shown = spelling.get(_fold(name), name) if name is not None else "(expression)"
+        shown = spelling.get(fold(name), name) if name is not None else "(expression)"
         columns.setdefault((index, unique), []).append(f"-{shown}" if descending else shown)
     return tuple(
-        IndexOnTable(named.get(_fold(name), name), tuple(parts), bool(unique))
+        IndexOnTable(named.get(fold(name), name), tuple(parts), bool(unique))
         for (name, unique), parts in columns.items()
     )

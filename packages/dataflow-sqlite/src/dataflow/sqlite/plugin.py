@@ -10,4 +10,6 @@ __all__ = ["dataflow_register_dialects"]
 
 @hookimpl
 def dataflow_register_dialects() -> Iterable[DialectFactory]:
-    return [DialectFactory("sqlite", ("sqlite",), "dataflow.sqlite.dialect:SQLiteDialect")]
+    return [
+        DialectFactory("sqlite", ("sqlite",), "dataflow.sqlite.dialect:SQLiteDialect", reading={"mode": "ro"})
+    ]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
 from dataflow.abc import Codec, Column, Convert
@@ -195,6 +196,13 @@ EXPONENT_BIAS = 1 << 24
 COMPLEMENT = bytes.maketrans(b"0123456789", b"9876543210")
 
 
+class _Truth(dict[object, bool]):
+    """True and False for what stands for them; anything else, which only others can have stored, is itself."""
+
+    def __missing__(self, stored: object) -> Any:
+        return stored
+
+
 def _encode_float(value: float) -> float:
     if value != value:
         raise InvalidValue("SQLite cannot store NaN; give None instead")
@@ -240,7 +248,7 @@ def _decode_datetime(stored: str) -> datetime:
 CODECS: Mapping[Kind, Codec] = {
     Kind.INTEGER: Codec(),
     Kind.FLOAT: Codec(_encode_float, float),
-    Kind.BOOLEAN: Codec(int, bool),
+    Kind.BOOLEAN: Codec(int, _Truth({0: False, 1: True}).__getitem__),
     Kind.TEXT: Codec(),
     Kind.BINARY: Codec(),
     Kind.DECIMAL: Codec(encode_decimal, decode_decimal),

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
-from dataflow import DataFlow, LocalRuntime, WorkflowBuilder
+from dataflow import DataFlow, Field, LocalRuntime, WorkflowBuilder
 from dataflow.capabilities import Capability
 from dataflow.errors import InvalidValue, MissingValue, UnknownName
 from dataflow.progress import Progress
@@ -96,6 +96,23 @@ class BulkCreateTests(UserTests):
         tokens = {row["token"] for row in result}
         assert len(tokens) == 300
         assert all(type(token) is UUID for token in tokens)
+
+    def test_a_row_that_lacks_what_others_give_has_the_default_though_it_may_be_null(
+        self, db: DataFlow
+    ) -> None:
+        @db.model
+        class User:
+            name: str
+            age: int | None = 18
+            token: UUID | None = Field(default_factory=uuid4)
+            __dataflow__: ClassVar = {"timestamps": False}
+
+        given: list[dict[str, object]] = [{"name": "a"}, {"name": "b", "age": None, "token": None}]
+        data = [*given, {"name": "c"}, {"name": "d", "age": 5}]
+        db.run_sync(db.nodes.UserBulkCreateNode(data=data))
+        stored = rows(db, "name", "age", "token")
+        assert [(name, age) for name, age, _ in stored] == [("a", 18), ("b", None), ("c", 18), ("d", 5)]
+        assert [token is None for *_, token in stored] == [False, True, False, False]
 
     def test_a_parameter_named_like_a_field_fills_the_rows_that_lack_it(self, users: DataFlow) -> None:
         users.run_sync(

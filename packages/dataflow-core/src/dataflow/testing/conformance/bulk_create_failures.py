@@ -162,6 +162,19 @@ class BulkCreateFailureTests(UserTests):
         assert failed[0]["error"] == "User.age: expected int, got str"
 
     @requires(Capability.SAVEPOINTS)
+    def test_a_bad_row_is_told_once_though_rows_with_other_names_follow(self, users: DataFlow) -> None:
+        data: list[dict[str, Any]] = [
+            {"name": "a", "age": 1},
+            {"name": 5, "age": 1},
+            {"name": "b", "role": "x"},
+            {"name": "c", "age": 2},
+        ]
+        output = users.run_sync(users.nodes.UserBulkCreateNode(data=data, on_error="continue"))
+        assert [one["index"] for one in output["failed"]] == [1]
+        assert output["inserted"] == 3
+        assert rows(users, "name", "age", "role") == [("a", 1, "guest"), ("b", None, "x"), ("c", 2, "guest")]
+
+    @requires(Capability.SAVEPOINTS)
     def test_where_all_rows_are_bad_nothing_is_stored(self, unique: DataFlow) -> None:
         data: list[dict[str, Any]] = [{"name": number} for number in range(7)]
         output = unique.run_sync(unique.nodes.UserBulkCreateNode(data=data, on_error="continue"))

@@ -115,7 +115,7 @@ class StrangerTests:
         with guarded(db):
             for text in INJECTIONS:
                 with pytest.raises(DataFlowError):
-                    db.run_sync(STRANGE_NAMES[position](db, text))  # type: ignore[arg-type]
+                    db.run_sync(STRANGE_NAMES[position](db, text))  # type: ignore[call-overload]
                 assert db.run_sync(db.nodes.UserListNode())["count"] == 2, text
 
     @pytest.mark.parametrize("text", INJECTIONS)
