@@ -53,6 +53,7 @@ MARKS = {
     "aiomysql, pooled": Mark(FAINT, DIAMOND),
     "aiomysql, LOAD DATA": Mark(FAINT, STROKE, hollow=True),
     "DataFlow on aiomysql": Mark("#1257d6", DIAMOND, hollow=True),
+    "DataFlow, a saga": Mark("#1257d6", SQUARE),
     "SQLAlchemy Core": Mark("#d1490c", SQUARE),
     "SQLAlchemy ORM": Mark("#d1490c", SQUARE, hollow=True),
     "SQLAlchemy ORM, row by row": Mark("#d1490c", DOWN, hollow=True),

@@ -7,7 +7,10 @@ from typing import Any, Protocol
 
 from benchmarks.subject import SEEDED, row, rows
 
-__all__ = ["WORKLOADS", "Store", "Workload"]
+__all__ = ["STEPS", "WORKLOADS", "Store", "Workload"]
+
+STEPS = 10
+"""How many steps the work has that is taken step by step."""
 
 
 class Store(Protocol):
@@ -79,6 +82,10 @@ def _pairs(store: Store, count: int, size: int, random: Random) -> Sequence[Any]
     return [(first, second) for first, second, _ in _transfers(store, count, size, random)]
 
 
+def _many_changes(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
+    return [_changes(store, STEPS, 1, random) for _ in range(count)]
+
+
 def _lots(store: Store, count: int, size: int, random: Random) -> Sequence[Any]:
     return [rows(SEEDED + 1 + size * lot, size) for lot in range(count)]
 
@@ -123,6 +130,8 @@ IN_A_SCOPE = (
     Workload("two in a scope", "scope_of_two", _pairs, 50, writes=True),
 )
 
+BY_STEPS = (Workload(f"{STEPS} updates, step by step", "steps", _many_changes, 5, writes=True),)
+
 AT_ONCE = 50
 TOGETHER = tuple(
     replace(one, name=f"{one.name}, {AT_ONCE} tasks", batch=max(one.batch, AT_ONCE), tasks=AT_ONCE)
@@ -142,4 +151,4 @@ IN_BULK = tuple(
     )
 )
 
-WORKLOADS = ONE_BY_ONE + IN_A_SCOPE + TOGETHER + IN_BULK
+WORKLOADS = ONE_BY_ONE + IN_A_SCOPE + BY_STEPS + TOGETHER + IN_BULK

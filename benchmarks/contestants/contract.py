@@ -6,6 +6,8 @@ The operations, and what each takes and answers:
   a balance, ``transfer`` two ids and a row: the rows, as dicts with Python's values, as they are afterwards.
 - ``scope_of_one`` an id that is read, ``scope_of_two`` two ids whose balances are set, in a transaction that is begun
   for it: the rows likewise. Only for the bare driver and DataFlow.
+- ``steps`` some ids and balances, which are set one after the other, each in a transaction: the rows likewise. Only for
+  DataFlow, with a saga and without.
 - ``delete`` an id, ``delete_ids`` a list of them, ``bulk_create`` and ``upsert`` (by email) any iterable of rows,
   ``bulk_update`` dicts of id and balance, ``increment`` (the age, by one) and ``bulk_delete`` the id after which they
   begin: the number of rows, or None where a library does not tell.

@@ -18,6 +18,7 @@ __all__ = [
     "AwaitedDataFlow",
     "CalledDataFlow",
     "RuntimeDataFlow",
+    "connect",
     "define",
     "make",
 ]
@@ -87,14 +88,20 @@ def make(url: str) -> None:
     asyncio.run(made())
 
 
+def connect(store: ClosableStore, said_by_the_url: str = "") -> DataFlow:
+    """The database object for a store, with its model."""
+    pool = {} if store.database == "sqlite" else {"pool_size": CONNECTIONS, "pool_max_overflow": 0}
+    db = DataFlow(f"{store.url}{said_by_the_url}", **pool)
+    define(db)
+    return db
+
+
 class _DataFlow(Contestant):
     said_by_the_url = ""
 
     def __init__(self, store: ClosableStore) -> None:
         super().__init__()
-        pool = {} if store.database == "sqlite" else {"pool_size": CONNECTIONS, "pool_max_overflow": 0}
-        self.db = DataFlow(f"{store.url}{self.said_by_the_url}", **pool)
-        define(self.db)
+        self.db = connect(store, self.said_by_the_url)
         self.takes_a_generator = self._has("upsert")
 
     def plain(self, outcome: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from benchmarks.entries import Aim, Database, Entry, Group, Near, Package
 from benchmarks.lineup.rivals import CONTESTANTS, DJANGO, PEEWEE, SQLALCHEMY, TORTOISE, rival
+from benchmarks.lineup.steps import AS_STEPS
 
 __all__ = ["MYSQL"]
 
@@ -81,6 +82,7 @@ MYSQL = Database(
             share=ROW_BY_ROW,
         ),
         rival("peewee", "Peewee", IN_THREAD, "peewee_orm:Peewee", PEEWEE, PYMYSQL),
+        *AS_STEPS,
     ),
     (
         Aim(

@@ -2,6 +2,7 @@
 
 from benchmarks.entries import Aim, Database, Entry, Group, Near, Package
 from benchmarks.lineup.rivals import CONTESTANTS, DJANGO, PEEWEE, PICCOLO, SQLALCHEMY, TORTOISE, rival
+from benchmarks.lineup.steps import AS_STEPS
 
 __all__ = ["POSTGRES"]
 
@@ -64,6 +65,7 @@ POSTGRES = Database(
             share=ROW_BY_ROW,
         ),
         rival("peewee", "Peewee", IN_THREAD, "peewee_orm:Peewee", PEEWEE, PSYCOPG2),
+        *AS_STEPS,
     ),
     (
         Aim(

@@ -2,6 +2,7 @@
 
 from benchmarks.entries import Aim, Database, Entry, Group, Near
 from benchmarks.lineup.rivals import CONTESTANTS, DJANGO, PEEWEE, PICCOLO, SQLALCHEMY, TORTOISE, rival
+from benchmarks.lineup.steps import AS_STEPS
 
 __all__ = ["SQLITE"]
 
@@ -48,6 +49,7 @@ SQLITE = Database(
         rival("sqlalchemy-orm-async", "SQLAlchemy ORM", ON_LOOP, "sqlalchemy_orm:AsyncORM", SQLALCHEMY),
         rival("tortoise", "Tortoise ORM", ON_LOOP, "tortoise_orm:TortoiseORM", TORTOISE),
         rival("piccolo", "Piccolo", ON_LOOP, "piccolo_orm:Piccolo", PICCOLO),
+        *AS_STEPS,
     ),
     (
         Aim("dataflow-runtime", "LocalRuntime is ahead of every rival", (IN_THREAD, ON_LOOP)),
