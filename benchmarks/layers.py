@@ -26,6 +26,7 @@ CORE = Path(dataflow.config.__file__).parent
 LAYERS: Mapping[str, str] = {
     "sqlite": "sqlite3, and our driver around it",
     "map_row": "rows to dicts, values decoded",
+    "documents.py": "rows to dicts, values decoded",
     "execution": "scope, pool, executor",
     "nodes": "node: parameters checked, statement made",
     "statements.py": "node: parameters checked, statement made",
