@@ -171,6 +171,15 @@ def test_another_interrupt_does_not_wait() -> None:
     assert ended.wait(10)
 
 
+def test_where_interrupts_are_ignored_it_is_run_here_too() -> None:
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert run_in_background(here()) == threading.current_thread().name
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGALRM"])
 def test_where_a_signal_may_raise_an_error_anywhere_the_loop_is_run_elsewhere(name: str) -> None:
     def raise_error(*_: object) -> None:

@@ -53,10 +53,13 @@ class Seat:
             return False
         if threading.current_thread() is not threading.main_thread():
             return self._drive(call)
-        usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if not usual or any(callable(signal.getsignal(one)) for one in OTHER_SIGNALS):
+        if any(callable(signal.getsignal(one)) for one in OTHER_SIGNALS):
             return False
-        return self._drive_interruptibly(call)
+        upon_interrupt = signal.getsignal(signal.SIGINT)
+        if upon_interrupt is signal.default_int_handler:
+            return self._drive_interruptibly(call)
+        # Without a handler nothing is raised here: a shell has what it starts in the background ignore interrupts.
+        return not callable(upon_interrupt) and self._drive(call)
 
     def _drive_interruptibly(self, call: Call[Any]) -> bool:
         interrupts = 0
