@@ -1,5 +1,6 @@
 """What pattern="auto" makes of steps: one transaction where that is enough, else two-phase commit, else a saga."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -11,6 +12,8 @@ from dataflow.errors import WorkflowBuildError, WorkflowExecutionError
 from dataflow.postgres.testing import Postgres
 from dataflow.testing.suite import server_of
 from dataflow.transactions import SagaFailed
+from dataflow.transactions.ledger import STEPS
+from dataflow.transactions.tables import has_table
 from dataflow.workflow.graph import Workflow
 
 from .conftest import define_models, rows
@@ -50,6 +53,7 @@ def test_one_database_takes_one_transaction_and_no_ledger(db: DataFlow) -> None:
     assert isinstance(error, SagaFailed)
     assert (error.state, error.step) == ("rolled_back", "OrderUpdateNode")
     assert len(rows(db, "Order")) == 1
+    assert not asyncio.run(has_table(db.databases()["primary"], STEPS))
 
 
 def test_a_function_makes_it_a_saga(file_db: DataFlow) -> None:

@@ -15,7 +15,8 @@ from dataflow.nodes.bulk_update import BulkUpdateNode
 from dataflow.runtime.calls import NodeCall
 from dataflow.transactions import NotDone, SagaFailed, crash, recover
 from dataflow.transactions.headers import Headers
-from dataflow.transactions.ledger import SAGAS, ledger_model
+from dataflow.transactions.ledger import SAGAS
+from dataflow.transactions.tables import fitting
 from dataflow.transactions.unfinished import resolve
 
 from .conftest import saga_of
@@ -171,7 +172,7 @@ def test_one_that_comes_late_is_undone_by_its_own_process(db: DataFlow) -> None:
         await reached.wait()
         over = {"filter": {"name": "saga"}, "update": {"deadline": utcnow() - timedelta(seconds=1)}}
         home = db.databases()["primary"]
-        await NodeCall(BulkUpdateNode(home, ledger_model(home, SAGAS)), over)
+        await NodeCall(BulkUpdateNode(home, fitting(home, SAGAS)), over)
         assert [one.state for one in await recover(db)] == ["compensated"]
         assert calls == []
         go.set()

@@ -14,7 +14,8 @@ from dataflow.testing.suite import server_of
 from dataflow.transactions import SagaFailed
 from dataflow.transactions.entries import Entries
 from dataflow.transactions.headers import Headers
-from dataflow.transactions.ledger import SAGAS, has_table
+from dataflow.transactions.ledger import SAGAS
+from dataflow.transactions.tables import has_table
 
 from .conftest import define_models, rows, saga_of
 from .pairs import pairs, sites
@@ -74,7 +75,7 @@ def test_tables_that_must_not_be_made_are_asked_for(tmp_path: Path, mode: str) -
             id: int
             item: str
 
-        with pytest.raises(WorkflowExecutionError, match='make it: CREATE TABLE "dataflow_sagas"'):
+        with pytest.raises(WorkflowExecutionError, match='make them: CREATE TABLE "dataflow_sagas"'):
             LocalRuntime().execute(saga_of(db, ORDER))
         assert rows(db, "Order") == []
 

@@ -23,7 +23,8 @@ from dataflow.transactions import Recovered, SagaFailed, recover
 from dataflow.transactions.crash import POINTS
 from dataflow.transactions.entries import Entries
 from dataflow.transactions.headers import Headers
-from dataflow.transactions.ledger import SAGAS, ledger_model
+from dataflow.transactions.ledger import SAGAS
+from dataflow.transactions.tables import fitting
 
 from .conftest import define_models, rows, saga_of
 from .pairs import pairs, sites
@@ -221,7 +222,7 @@ def test_a_step_that_is_slow_finds_that_it_must_not_be_done_any_more(db: DataFlo
         running = asyncio.ensure_future(AsyncLocalRuntime().execute(workflow))
         await reached.wait()
         over = {"filter": {"name": "saga"}, "update": {"deadline": utcnow() - timedelta(seconds=1)}}
-        await NodeCall(BulkUpdateNode(home, ledger_model(home, SAGAS)), over)
+        await NodeCall(BulkUpdateNode(home, fitting(home, SAGAS)), over)
         assert [one.state for one in await recover(db)] == ["compensated"]
         go.set()
         with pytest.raises(WorkflowExecutionError) as caught:
@@ -288,7 +289,7 @@ def test_a_database_that_has_moved_is_not_taken_for_another(small_bank: Bank, tm
 def change(bank: Bank, saga: str | None, **changes: object) -> None:
     """Change what is kept of a saga, or of all."""
     home = bank.home.databases()["primary"]
-    node = BulkUpdateNode(home, ledger_model(home, SAGAS))
+    node = BulkUpdateNode(home, fitting(home, SAGAS))
     found = {"confirmed": True, "filter": {}} if saga is None else {"filter": {"id": saga}}
     asyncio.run(_awaited(NodeCall(node, {**found, "update": changes})))
 

@@ -14,7 +14,8 @@ from dataflow.runtime.calls import NodeCall
 from dataflow.statements import InsertMany
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.documents import read_document
-from dataflow.transactions.ledger import DO, STEPS, TRY, ledger_model
+from dataflow.transactions.ledger import DO, STEPS, TRY
+from dataflow.transactions.tables import fitting
 
 __all__ = ["DoneAlready", "Entries", "EntryNode"]
 
@@ -43,7 +44,7 @@ class EntryNode:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.model = ledger_model(database, STEPS)
+        self.model = fitting(database, STEPS)
 
     def may_write(self, parameters: Mapping[str, object]) -> bool:
         return True

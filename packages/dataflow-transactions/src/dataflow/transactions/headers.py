@@ -11,7 +11,8 @@ from dataflow.nodes.bulk_update import BulkUpdateNode
 from dataflow.nodes.crud import ReadNode
 from dataflow.nodes.listing import ListNode
 from dataflow.runtime.calls import NodeCall
-from dataflow.transactions.ledger import SAGAS, ledger_model
+from dataflow.transactions.ledger import SAGAS
+from dataflow.transactions.tables import fitting
 
 __all__ = ["COMPENSATED", "COMPENSATING", "DONE", "NEEDS_ATTENTION", "NOBODY", "RUNNING", "Headers"]
 
@@ -28,7 +29,7 @@ class Headers:
     """The sagas of a database that is their home."""
 
     def __init__(self, home: Database) -> None:
-        model = ledger_model(home, SAGAS)
+        model = fitting(home, SAGAS)
         self._create = BulkCreateNode(home, model)
         self._update = BulkUpdateNode(home, model)
         self._delete = BulkDeleteNode(home, model)

@@ -1,22 +1,15 @@
 """The tables in which sagas are kept: one row for each in its home, one for each thing done where it was done."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from threading import Lock
 from typing import Final
-from weakref import WeakKeyDictionary
 
-from dataflow.errors import WorkflowError
 from dataflow.execution.database import Database
 from dataflow.model.declare import declare
-from dataflow.model.demands import check_demands
 from dataflow.model.field import Field, utcnow
-from dataflow.model.narrowed import narrowed
-from dataflow.model.schema import Model
-from dataflow.statements import CreateIndex, CreateTable
-from dataflow.transactions.borrowing import on_a_connection
+from dataflow.transactions.tables import ensure_tables
 
-__all__ = ["DO", "LONGEST_ID", "SAGAS", "STEPS", "TRY", "UNDO", "ensure_tables", "has_table", "ledger_model"]
+__all__ = ["DO", "LONGEST_ID", "SAGAS", "STEPS", "TRY", "UNDO", "ensure_ledger"]
 
 DO: Final = "do"
 UNDO: Final = "undo"
@@ -60,52 +53,13 @@ class DataflowSagaStep:
 SAGAS: Final = declare(DataflowSaga, implied=True)
 STEPS: Final = declare(DataflowSagaStep, implied=True)
 
-_lock = Lock()
-_fitting: WeakKeyDictionary[Database, dict[Model, Model]] = WeakKeyDictionary()
-_ready: WeakKeyDictionary[Database, set[Model]] = WeakKeyDictionary()
 
-
-def ledger_model(database: Database, model: Model) -> Model:
-    """One of the two models as a database has it; its table is made like that of any other."""
-    with _lock:
-        models = _fitting.setdefault(database, {})
-        if model not in models:
-            models[model] = fitting = narrowed(model, database.dialect.narrowed)
-            check_demands(fitting, database.dialect.capabilities, database.dialect.name)
-            database.dialect.check_model(fitting)
-            database.add_model(fitting)
-        return models[model]
-
-
-async def has_table(database: Database, model: Model) -> bool:
-    """Whether a database has the table of one of the two models; it is not made here."""
-    tables = await on_a_connection(
-        database, "a look at the ledger", lambda connection: database.dialect.tables(connection, [model])
-    )
-    return bool(tables)
-
-
-async def ensure_tables(home: Database, databases: Collection[Database]) -> None:
-    """See to it that a saga can be kept before anything is done; each database is looked at once.
+async def ensure_ledger(home: Database, databases: Iterable[Database]) -> None:
+    """See to it that a saga can be kept before anything is done.
 
     :param databases: those of its steps.
     :raises WorkflowError: where a table is missing and must not be made, with the statements that do.
     """
-    for database, model in ((home, SAGAS), *((database, STEPS) for database in databases)):
-        ready = _ready.setdefault(database, set())
-        if model not in ready:
-            fitting = ledger_model(database, model)
-            if database.unsettled:
-                await database.prepare((fitting,), blocking=False)
-            if not await has_table(database, model):
-                raise WorkflowError(
-                    f"{database.name}: what sagas keep is in a table that is missing; make it: "
-                    f"{'; '.join(_statements(database, fitting))}"
-                )
-            ready.add(model)
-
-
-def _statements(database: Database, model: Model) -> Iterable[str]:
-    yield database.dialect.ddl(CreateTable(model, {}))
-    for index in model.indexes:
-        yield database.dialect.ddl(CreateIndex(model, index))
+    await ensure_tables(home, SAGAS)
+    for database in databases:
+        await ensure_tables(database, STEPS)

@@ -15,7 +15,7 @@ from dataflow.transactions.crash import crash_point
 from dataflow.transactions.documents import write_document
 from dataflow.transactions.headers import DONE, RUNNING, Headers
 from dataflow.transactions.ids import new_id
-from dataflow.transactions.ledger import ensure_tables
+from dataflow.transactions.ledger import ensure_ledger
 from dataflow.transactions.owners import holding, me
 from dataflow.transactions.plan import Plan, Stage, key_of
 from dataflow.transactions.saga import Saga
@@ -137,7 +137,7 @@ class ManagedNode:
         return sum(reason is not None for reason in reasons) <= 1
 
     async def _run_saga(self, prepared: Prepared) -> Output:
-        await ensure_tables(self._plan.home, self._plan.databases)
+        await ensure_ledger(self._plan.home, self._plan.databases)
         id, deadline = new_id(), None if prepared.timeout is None else time() + prepared.timeout
         with holding(id):
             crash_point("saga.begin.before_header")

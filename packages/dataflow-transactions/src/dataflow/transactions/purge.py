@@ -10,7 +10,8 @@ from dataflow.nodes.registry import open_databases
 from dataflow.transactions.documents import read_document
 from dataflow.transactions.entries import Entries
 from dataflow.transactions.headers import Headers
-from dataflow.transactions.ledger import STEPS, has_table
+from dataflow.transactions.ledger import STEPS
+from dataflow.transactions.tables import has_table
 
 __all__ = ["KEPT", "purge"]
 

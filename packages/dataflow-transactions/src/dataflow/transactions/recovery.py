@@ -16,10 +16,11 @@ from dataflow.transactions.errors import SagaFailed
 from dataflow.transactions.finding import NotFound, find_plan
 from dataflow.transactions.headers import COMPENSATING, DONE, NOBODY, RUNNING, Headers
 from dataflow.transactions.in_doubt import recover_branches
-from dataflow.transactions.ledger import SAGAS, has_table
+from dataflow.transactions.ledger import SAGAS
 from dataflow.transactions.owners import has_let_go, holding, me
 from dataflow.transactions.purge import purge
 from dataflow.transactions.saga import Saga
+from dataflow.transactions.tables import has_table
 
 __all__ = ["Recovered", "recover"]
 

@@ -15,7 +15,8 @@ from dataflow.transactions.headers import (
     Headers,
 )
 from dataflow.transactions.in_doubt import branches_in_doubt, resolve_branch
-from dataflow.transactions.ledger import SAGAS, has_table
+from dataflow.transactions.ledger import SAGAS
+from dataflow.transactions.tables import has_table
 
 __all__ = ["IN_DOUBT", "VERDICTS", "Unfinished", "resolve", "unfinished"]
 
