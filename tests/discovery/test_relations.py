@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from dataflow import DataFlow
-from dataflow.errors import QueryError, UnknownName
+from dataflow.errors import InvalidValue, QueryError, UnknownName
+from dataflow.execution.executor import Executor
+from dataflow.statements import Select, Statement
 
 from .databases import SQLITE, Existing
 
@@ -68,3 +70,102 @@ def test_values_that_only_the_database_takes_for_the_same_are_refused(tmp_path: 
         assert db.run_sync(french)["records"][0]["country_country"] == {"code": "FR"}
         with pytest.raises(QueryError, match=r"takes values of Country\.code for the same"):
             db.run_sync(db.nodes.PersonListNode(include=["country_country"]))
+
+
+class Seen(list[str]):
+    """An observer that notes the tables of which rows are read."""
+
+    def executed(self, statement: Statement, sql: str, seconds: float, error: BaseException | None) -> None:
+        if isinstance(statement, Select):
+            self.append(statement.model.table)
+
+
+def watched(db: DataFlow) -> Seen:
+    """The tables that are read from now on; to be called before there are models."""
+    seen = Seen()
+    database = db.databases()["primary"]
+    database.executor = Executor(database.dialect, observers=[seen])
+    return seen
+
+
+COUNTRIES = (
+    "CREATE TABLE regions (country char(2) NOT NULL, code varchar(9) NOT NULL, twin_country char(2), "
+    "twin_code varchar(9), PRIMARY KEY (country, code), UNIQUE (code, country), "
+    "FOREIGN KEY (twin_code, twin_country) REFERENCES regions (code, country))",
+    "CREATE TABLE cities (id int PRIMARY KEY, region varchar(9), country char(2), name varchar(20), "
+    "FOREIGN KEY (country, region) REFERENCES regions (country, code))",
+    "CREATE TABLE trains (id int PRIMARY KEY, country char(2), start varchar(9), goal varchar(9), "
+    "FOREIGN KEY (country, start) REFERENCES regions (country, code), "
+    "FOREIGN KEY (country, goal) REFERENCES regions (country, code))",
+    "INSERT INTO regions VALUES ('fr', 'n', NULL, NULL), ('fr', 's', NULL, NULL), ('it', 's', 'fr', 's'), "
+    "('it', 'n', 'fr', NULL)",
+    "INSERT INTO cities VALUES (1, 's', 'fr', 'Nice'), (2, 's', 'it', 'Bari'), (3, NULL, 'it', '?'), "
+    "(4, 's', NULL, '?'), (5, 's', 'fr', 'Arles')",
+    "INSERT INTO trains VALUES (1, 'fr', 'n', 's'), (2, 'it', 's', NULL)",
+)
+
+
+def test_foreign_keys_of_several_columns_are_relations(existing: Existing) -> None:
+    existing.ask(*COUNTRIES, "SELECT 1")
+    with DataFlow(existing.url, existing_schema_mode=True) as db:
+        seen = watched(db)
+        assert db.register_schema_as_models()["errors"] == {}
+
+        def rows(model: str, **parameters: Any) -> list[dict[str, Any]]:
+            seen.clear()
+            listed = getattr(db.nodes, f"{model}ListNode")(**parameters)
+            records: list[dict[str, Any]] = db.run_sync(listed)["records"]
+            return records
+
+        cities = rows("City", include=["country_region_region"], order_by=["id"])
+        assert seen == ["cities", "regions"]
+        found = [city["country_region_region"] for city in cities]
+        assert [one and (one["country"], one["code"]) for one in found] == [
+            ("fr", "s"),
+            ("it", "s"),
+            None,
+            None,
+            ("fr", "s"),
+        ]
+        regions = rows("Region", include=["cities", "region", "regions"], order_by=["country", "code"])
+        assert seen == ["regions", "cities", "regions", "regions"]
+        assert [[city["name"] for city in one["cities"]] for one in regions] == [
+            [],
+            ["Nice", "Arles"],
+            [],
+            ["Bari"],
+        ]
+        twins = [one["region"] and (one["region"]["country"], one["region"]["code"]) for one in regions]
+        assert twins == [None, None, None, ("fr", "s")]
+        assert [len(one["regions"]) for one in regions] == [0, 1, 0, 0]
+        # Fields that only the relation needs are left out.
+        [nice] = rows("City", include=["country.region.Region"], fields=["name"], filter={"id": 1})
+        assert nice.keys() == {"name", "country.region.Region"}
+        train = rows("Train", include=["country_start_region", "country.goal.Region"], filter={"id": 1})[0]
+        ends = train["country_start_region"]["code"], train["country.goal.Region"]["code"]
+        assert ends == ("n", "s")
+        with pytest.raises(InvalidValue, match="write 'country_goal_region' or 'country_start_region'"):
+            rows("Train", include=["region"])
+
+
+def test_many_keys_of_several_columns_are_one_statement(existing: Existing) -> None:
+    """Of a grid, the rows refer to those of its diagonal: no column tells them apart, and each is one of its own."""
+    existing.ask(
+        "CREATE TABLE cells (x int NOT NULL, y int NOT NULL, PRIMARY KEY (x, y))",
+        "CREATE TABLE marks (id int PRIMARY KEY, x int, y int, FOREIGN KEY (x, y) REFERENCES cells (x, y))",
+        "SELECT 1",
+    )
+    with DataFlow(existing.url, existing_schema_mode=True) as db:
+        seen = watched(db)
+        db.register_schema_as_models()
+        grid = [{"x": x, "y": y} for x in range(300) for y in (x, x + 1)]
+        db.run_sync(db.nodes.CellBulkCreateNode(data=grid))
+        marks = [{"id": number, "x": number, "y": number} for number in range(300)]
+        db.run_sync(db.nodes.MarkBulkCreateNode(data=marks))
+        seen.clear()
+        listed = db.run_sync(db.nodes.MarkListNode(include=["cell"]))["records"]
+        assert [mark["cell"] for mark in listed] == [{"x": mark["x"], "y": mark["y"]} for mark in listed]
+        cells = db.run_sync(db.nodes.CellListNode(include=["marks"]))["records"]
+        assert sum(len(cell["marks"]) for cell in cells) == 300
+        assert all(len(cell["marks"]) == (cell["x"] == cell["y"]) for cell in cells)
+        assert seen == ["marks", "cells", "cells", "marks"]

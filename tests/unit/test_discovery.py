@@ -95,7 +95,7 @@ def test_a_foreign_key_refers_to_the_table_that_it_names() -> None:
     reference = CatalogReference("", ("id",), "sales", "orders", ("id",))
     place = place_of(table("sales.orders"), table("orders", schema="sales"))
     assert place.names == {"sales.orders": "SalesOrder", '"sales"."orders"': "Order"}
-    assert place.target(reference) == "Order.id"
+    assert place.target(reference) == ("Order", ("id",))
 
 
 def test_generated_nodes_answer_to_the_table_and_to_the_class() -> None:

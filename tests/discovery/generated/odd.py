@@ -32,6 +32,7 @@ class Table2faCode:
 
 
 # Foreign key of several columns: (name, code) refers to 2fa codes (First Name, class).
+# A class cannot say that; register_schema_as_models() makes a relation of it.
 # Unique index few over code where paid.
 @db.model
 class Field:

@@ -9,7 +9,7 @@ from dataflow.coercion import coercer
 from dataflow.discovery.names import field_names
 from dataflow.errors import ModelError
 from dataflow.model.field import ForeignKey, Index, OnDelete
-from dataflow.model.schema import Model, ModelField
+from dataflow.model.schema import JointKey, Model, ModelField
 from dataflow.types import ColumnType, Kind
 
 __all__ = ["Place", "model_of"]
@@ -48,13 +48,15 @@ class Place:
         self.makes_keys = makes_keys
         self._labels = {(table.schema, table.name): label for label, table in tables.items()}
 
-    def target(self, reference: CatalogReference) -> str | None:
-        """What a foreign key of one column refers to, as a model says it; None where it cannot be said."""
+    def target(self, reference: CatalogReference) -> tuple[str, tuple[str, ...]] | None:
+        """The model that a foreign key refers to, and the fields there; None where nobody can tell them."""
         label = self._labels.get((reference.schema, reference.table))
-        if label is None or len(reference.columns) != 1 or len(reference.referred) != 1:
+        if label is None or len(reference.columns) != len(reference.referred):
             return None
-        field = field_names(column.name for column in self.tables[label].columns).get(reference.referred[0])
-        return None if field is None else f"{self.names[label]}.{field}"
+        fields = field_names(column.name for column in self.tables[label].columns)
+        if not fields.keys() >= set(reference.referred):
+            return None
+        return self.names[label], tuple(fields[column] for column in reference.referred)
 
 
 def model_of(place: Place, label: str, table: CatalogTable) -> Model:
@@ -85,6 +87,7 @@ def model_of(place: Place, label: str, table: CatalogTable) -> Model:
         cls=_class(name, table),
         schema=table.home or table.schema,
         existing=True,
+        joint_keys=tuple(_joint_keys(place, table, names)),
     )
 
 
@@ -145,10 +148,20 @@ def _why_read_only(column: CatalogColumn) -> str:
 
 def _references(place: Place, table: CatalogTable) -> Iterable[tuple[str, ForeignKey]]:
     for reference in table.foreign_keys:
-        target = place.target(reference)
+        target = place.target(reference) if len(reference.columns) == 1 else None
         if target is not None:
+            model, (field,) = target
             action = ON_DELETE.get(reference.on_delete.upper(), "no_action")
-            yield reference.columns[0], ForeignKey(target, on_delete=action)
+            yield reference.columns[0], ForeignKey(f"{model}.{field}", on_delete=action)
+
+
+def _joint_keys(place: Place, table: CatalogTable, names: Mapping[str, str]) -> Iterable[JointKey]:
+    """The foreign keys of several columns, all of which the model has."""
+    for reference in table.foreign_keys:
+        target = place.target(reference) if len(reference.columns) > 1 else None
+        if target is not None and names.keys() >= set(reference.columns):
+            model, referred = target
+            yield JointKey(tuple(names[column] for column in reference.columns), model, referred)
 
 
 def _indexes(table: CatalogTable, names: Mapping[str, str]) -> Iterable[Index]:

@@ -125,8 +125,9 @@ def _remarks(table: CatalogTable, attributes: Mapping[str, str]) -> Iterator[str
         yield f"The table is special: {', '.join(table.traits)}."
     for reference in table.foreign_keys:
         if len(reference.columns) > 1:
-            parts = (", ".join(reference.columns), reference.table, ", ".join(reference.referred))
+            parts = (", ".join(reference.columns), reference.label, ", ".join(reference.referred))
             yield one_line("Foreign key of several columns: ({}) refers to {} ({}).".format(*parts))
+            yield "A class cannot say that; register_schema_as_models() makes a relation of it."
     for constraint in table.constraints:
         if constraint.kind != "unique":
             yield one_line(

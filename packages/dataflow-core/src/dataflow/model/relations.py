@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from dataflow.model.naming import snake_case
-from dataflow.model.schema import Model, ModelField
+from dataflow.model.schema import JointKey, Model
 
 __all__ = ["Relation", "Relations", "relations"]
 
@@ -13,15 +13,15 @@ __all__ = ["Relation", "Relations", "relations"]
 class Relation(NamedTuple):
     """A way from the rows of a model to those of another.
 
-    :param field: the field of the model itself.
-    :param other: the model at the other end, and ``other_field`` the one there that has the same value.
+    :param fields: the names of the fields of the model itself; of a foreign key of several columns, several.
+    :param other: the model at the other end, and ``other_fields`` those there that have the same values.
     :param many: whether a row may have several at the other end.
     """
 
     name: str
-    field: ModelField
+    fields: tuple[str, ...]
     other: Model
-    other_field: ModelField
+    other_fields: tuple[str, ...]
     many: bool
 
 
@@ -49,6 +49,8 @@ def relations(model: Model, models: Mapping[str, Model]) -> Relations:
     The row that ``customer_id`` refers to is ``customer``, at length ``customer_id_customer``; the rows of the table
     ``orders`` that refer to a customer are ``orders``, at length ``orders_by_customer_id``. Where a name is that of a
     field or of another relation as well, it means neither; ``customer_id.Customer`` and ``Order.customer_id`` are sure.
+    What several fields refer to is called as its model is: ``shop_id`` and ``number`` of an order refer to ``order``,
+    ``shop_id_number_order`` and ``shop_id.number.Order``.
 
     :param models: those of the database, by name.
     """
@@ -67,37 +69,48 @@ def relations(model: Model, models: Mapping[str, Model]) -> Relations:
 
 
 def _referred(model: Model, models: Mapping[str, Model]) -> Iterator[_Way]:
-    for field in model.fields.values():
-        end = _end(field, models)
-        if end is not None:
-            other, other_field = end
-            short = _without_suffix(field.name, other_field.name)
-            names = (short, f"{field.name}_{snake_case(other.name)}", f"{field.name}.{other.name}")
-            yield _Way(_apart(names), Relation(short, field, other, other_field, many=False))
+    for key in _keys(model):
+        other = models.get(key.model)
+        referred = () if other is None else _ends(key, other)
+        if other is not None and referred:
+            fields, one = key.fields, snake_case(other.name)
+            short = _without_suffix(fields[0], referred[0]) if len(fields) == 1 else one
+            names = (short, f"{'_'.join(fields)}_{one}", f"{'.'.join(fields)}.{other.name}")
+            yield _Way(_apart(names), Relation(short, fields, other, referred, many=False))
 
 
 def _referring(model: Model, others: Iterable[Model]) -> Iterator[_Way]:
     for other in others:
-        for field in other.fields.values():
-            end = _end(field, {model.name: model})
-            if end is not None:
-                names = (other.table, f"{other.table}_by_{field.name}", f"{other.name}.{field.name}")
-                yield _Way(_apart(names), Relation(other.table, end[1], other, field, many=True))
+        for key in _keys(other):
+            referred = _ends(key, model) if key.model == model.name else ()
+            if referred:
+                fields = key.fields
+                names = (
+                    other.table,
+                    f"{other.table}_by_{'_'.join(fields)}",
+                    f"{other.name}.{'.'.join(fields)}",
+                )
+                yield _Way(_apart(names), Relation(other.table, referred, other, fields, many=True))
 
 
 def _apart(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _end(field: ModelField, models: Mapping[str, Model]) -> tuple[Model, ModelField] | None:
-    """The model and the field that a foreign key refers to; None where there is none, or nobody has defined it."""
-    key = field.foreign_key
-    model = None if key is None else models.get(key.model)
-    if key is None or model is None:
-        return None
-    if key.field is not None:
-        return (model, model.fields[key.field]) if key.field in model.fields else None
-    return (model, model.key[0]) if len(model.key) == 1 else None
+def _keys(model: Model) -> Iterator[JointKey]:
+    """The foreign keys of a model, those of one field in the same form: to a key they refer by no names."""
+    for field in model.fields.values():
+        key = field.foreign_key
+        if key is not None:
+            yield JointKey((field.name,), key.model, () if key.field is None else (key.field,))
+    yield from model.joint_keys
+
+
+def _ends(key: JointKey, other: Model) -> tuple[str, ...]:
+    """The fields that a foreign key refers to; none where they are not there."""
+    if not key.referred:
+        return (other.key[0].name,) if len(other.key) == 1 else ()
+    return key.referred if other.fields.keys() >= set(key.referred) else ()
 
 
 def _without_suffix(name: str, referred: str) -> str:

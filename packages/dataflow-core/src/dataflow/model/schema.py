@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dataflow.errors import UnknownName
 from dataflow.model.field import MISSING, ForeignKey, Index
 from dataflow.model.naming import snake_case
 from dataflow.types import ColumnType
 
-__all__ = ["Model", "ModelField"]
+__all__ = ["JointKey", "Model", "ModelField"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +60,18 @@ class ModelField:
         )
 
 
+class JointKey(NamedTuple):
+    """A foreign key of several fields of an existing table.
+
+    :param model: the name of the model that it refers to.
+    :param referred: the fields there, in the order of ``fields``.
+    """
+
+    fields: tuple[str, ...]
+    model: str
+    referred: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Model:
     """A model: a table, its fields in order, its key and its indexes.
@@ -71,6 +83,7 @@ class Model:
     :param origin: the module and the qualified name of its class.
     :param schema: where in the database its table is, if that has to be said.
     :param existing: whether it was made of a table that was there, so that nothing may change the table.
+    :param joint_keys: its foreign keys of several fields; those of one are in the fields.
     """
 
     name: str
@@ -84,6 +97,7 @@ class Model:
     cls: type
     schema: str = ""
     existing: bool = False
+    joint_keys: tuple[JointKey, ...] = ()
 
     @property
     def id_name(self) -> str:

@@ -1,7 +1,7 @@
 """Rows with those that they refer to, or that refer to them: one more statement for each relation."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from dataflow.errors import InvalidValue, QueryError, UnknownName, ValidationError
 from dataflow.execution.database import Database
@@ -9,9 +9,12 @@ from dataflow.execution.executor import Records
 from dataflow.model.relations import Relation, Relations, relations
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Place
-from dataflow.statements import Order, Select, compare
+from dataflow.nodes.joint_keys import with_one_of
+from dataflow.statements import Order, Select
 
 __all__ = ["Inclusion", "including"]
+
+Key: TypeAlias = tuple[Any, ...]
 
 
 class Inclusion(NamedTuple):
@@ -37,11 +40,12 @@ class Inclusion(NamedTuple):
         executor = database.executor
         records = await executor.records(connection, self.select)
         for relation in self.relations:
-            name = relation.field.name
-            values = dict.fromkeys(record[name] for record in records if record[name] is not None)
-            found = await executor.records(connection, _related(relation, list(values))) if values else []
-            _check_sameness(relation, values, found)
-            _put(relation, records, found)
+            keys = _keys(records, relation.fields)
+            # With a null in one of its columns, a foreign key refers to nothing.
+            wanted = list(dict.fromkeys(key for key in keys if None not in key))
+            found = await executor.records(connection, _related(relation, wanted)) if wanted else []
+            _check_sameness(relation, wanted, found)
+            _put(relation, records, keys, found)
         for name in self.unasked:
             for record in records:
                 del record[name]
@@ -66,7 +70,7 @@ def including(select: Select, names: Sequence[str], models: Mapping[str, Model],
         raise InvalidValue(f"{where}: {earlier} and {later} are the same; keep one")
     if select.fields is None:
         return Inclusion(select, chosen, ())
-    needed = dict.fromkeys(relation.field.name for relation in chosen)
+    needed = dict.fromkeys(name for relation in chosen for name in relation.fields)
     unasked = [name for name in needed if name not in select.fields]
     return Inclusion(select._replace(fields=(*select.fields, *unasked)), chosen, unasked)
 
@@ -87,36 +91,44 @@ def _same(chosen: Iterable[Relation]) -> Iterator[tuple[str, str]]:
             yield name, relation.name
 
 
-def _related(relation: Relation, values: list[Any]) -> Select:
+def _keys(records: Records, names: Sequence[str]) -> list[Key]:
+    """The values of these fields in each row."""
+    return list(zip(*([record[name] for record in records] for name in names), strict=True))
+
+
+def _related(relation: Relation, keys: Sequence[Key]) -> Select:
     """All rows at the other end; of several that belong to one, those with the smaller key first."""
     order = tuple(Order(field.name) for field in relation.other.key) if relation.many else ()
-    return Select(relation.other, compare(relation.other_field.name, "$in", values), order)
+    return Select(relation.other, with_one_of(relation.other_fields, keys), order)
 
 
-def _check_sameness(relation: Relation, values: Mapping[Any, None], found: Records) -> None:
+def _check_sameness(relation: Relation, wanted: Sequence[Key], found: Records) -> None:
     """Refuse rows that the database means by a value which is not theirs, as a collation takes Ann for ann.
 
     :raises QueryError: as nothing here can tell to which row they belong.
     """
-    name = relation.other_field.name
-    if any(record[name] not in values for record in found):
-        raise QueryError(
-            f"{relation.name} cannot be included: the database takes values of {relation.other.name}.{name} for the "
-            "same that differ, such as ann and Ann; write them alike in both tables, or list both and match them"
-        )
+    for position, name in enumerate(relation.other_fields):
+        values = {key[position] for key in wanted}
+        if any(record[name] not in values for record in found):
+            raise QueryError(
+                f"{relation.name} cannot be included: the database takes values of {relation.other.name}.{name} for "
+                "the same that differ, such as ann and Ann; write them alike in both tables, or list both and match "
+                "them"
+            )
 
 
-def _put(relation: Relation, records: Records, found: Records) -> None:
-    name, field, other_field = relation.name, relation.field.name, relation.other_field.name
+def _put(relation: Relation, records: Records, keys: Sequence[Key], found: Records) -> None:
+    """Put into each row what belongs to its key, and nothing of what was found besides."""
+    name, others = relation.name, _keys(found, relation.other_fields)
     if not relation.many:
-        one = {record[other_field]: record for record in found}
-        for record in records:
-            referred = one.get(record[field])
+        one = dict(zip(others, found, strict=True))
+        for record, key in zip(records, keys, strict=True):
+            referred = one.get(key)
             # A copy, as whoever changes it in one row does not mean the others.
             record[name] = None if referred is None else referred.copy()
         return
-    many: dict[Any, Records] = {}
-    for record in found:
-        many.setdefault(record[other_field], []).append(record)
-    for record in records:
-        record[name] = [one.copy() for one in many.get(record[field], ())]
+    many: dict[Key, Records] = {}
+    for other, record in zip(others, found, strict=True):
+        many.setdefault(other, []).append(record)
+    for record, key in zip(records, keys, strict=True):
+        record[name] = [one.copy() for one in many.get(key, ())]
