@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dataflow.execution.crossing import Call, running_loop
@@ -13,10 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Seat"]
 
+# What the module signal wraps to give its numbers names, which takes ten times as long; here it is in each call's way.
+_signal: Any = import_module("_signal")
 LINGERING = 0.05
 """Seconds after which the loop's own thread looks whether anybody still needs it."""
+INTERRUPT = int(signal.SIGINT)
 OTHER_SIGNALS = tuple(
-    getattr(signal, name)
+    int(getattr(signal, name))
     for name in ("SIGTERM", "SIGALRM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGPROF")
     if hasattr(signal, name)
 )
@@ -53,9 +57,9 @@ class Seat:
             return False
         if threading.current_thread() is not threading.main_thread():
             return self._drive(call)
-        if any(callable(signal.getsignal(one)) for one in OTHER_SIGNALS):
+        if any(callable(_signal.getsignal(one)) for one in OTHER_SIGNALS):
             return False
-        upon_interrupt = signal.getsignal(signal.SIGINT)
+        upon_interrupt = _signal.getsignal(INTERRUPT)
         if upon_interrupt is signal.default_int_handler:
             return self._drive_interruptibly(call)
         # Without a handler nothing is raised here: a shell has what it starts in the background ignore interrupts.
@@ -71,11 +75,11 @@ class Seat:
                 raise KeyboardInterrupt
             call.cancel_soon()
 
-        signal.signal(signal.SIGINT, interrupt)
+        _signal.signal(INTERRUPT, interrupt)
         try:
             has_driven = self._drive(call)
         finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _signal.signal(INTERRUPT, signal.default_int_handler)
         if interrupts:
             raise KeyboardInterrupt
         return has_driven
