@@ -31,8 +31,8 @@ __all__ = [
     "with_views",
 ]
 
-PRIMARY = Postgres(own=True, settings=("work_mem=5MB",))
-"""It has settings of its own, so that no other tests kill it."""
+PRIMARY = Postgres(own=True, settings=("wal_keep_size=1GB",))
+"""A replica that was away finds what it has missed. And as no other tests have these settings, none of them kills it."""
 WHERE = "SELECT pg_is_in_recovery() AS there"
 DIES_THERE = "CASE WHEN pg_is_in_recovery() THEN pg_terminate_backend(pg_backend_pid()) END"
 SPOTS = "CREATE VIEW spots AS SELECT 1 AS id, pg_is_in_recovery() AS there"

@@ -142,7 +142,8 @@ class PostgresReplica(Postgres):
 
     It has the databases of the other one, each under the same name, and none of its own.
 
-    :param primary: the URL of a database of that; it was started for these tests, with ``own=True``.
+    :param primary: the URL of a database of that; it was started for these tests, with ``own=True``, and with
+        ``settings=("wal_keep_size=1GB",)`` where a replica may be away for a while and is to find what it missed.
     """
 
     own: bool = True
