@@ -222,7 +222,7 @@ def test_columns_of_other_programs_hold_what_they_can(declared: str, kind: Kind,
 def test_a_declaration_that_binds_the_values_tells_their_type(
     declared: str, kind: Kind, python: type
 ) -> None:
-    assert logical_type(declared) == ColumnType(kind, python)
+    assert logical_type(declared) == ColumnType(kind, python, inexact=kind is Kind.DECIMAL)
 
 
 @pytest.mark.parametrize("declared", ["", "DATETIME", "DATE", "TIMESTAMP", "STRING", "(5)"])

@@ -20,6 +20,7 @@ __all__ = [
     "is_storable_text",
     "read_annotation",
     "type_name",
+    "unbounded",
     "with_naive_datetimes",
 ]
 
@@ -66,6 +67,8 @@ class ColumnType:
     :param nan: whether a float may be NaN.
     :param infinite: whether a float may be infinite.
     :param digits: how many digits a decimal may have before the point, and after it.
+    :param inexact: whether a column of decimals keeps one as a float, unless it is an int of 64 bits.
+    :param integers: the least and the greatest int.
     :param element: the type of all elements of a list, none of which is None; None where they may be any JSON.
     """
 
@@ -77,6 +80,8 @@ class ColumnType:
     nan: bool = True
     infinite: bool = True
     digits: tuple[int, int] = DECIMAL_DIGITS
+    inexact: bool = False
+    integers: tuple[int, int] = (SMALLEST_INTEGER, GREATEST_INTEGER)
     element: "ColumnType | None" = None
 
 
@@ -112,7 +117,8 @@ def read_annotation(annotation: object, where: str) -> tuple[ColumnType, bool, t
 
     >>> read_annotation(Annotated[int, "extra"] | None, "Order.total")
     (ColumnType(kind=<Kind.INTEGER: 'integer'>, python=<class 'int'>, choices=(), max_length=None, \
-naive_datetimes=False, nan=True, infinite=True, digits=(131072, 16383), element=None), True, ('extra',))
+naive_datetimes=False, nan=True, infinite=True, digits=(131072, 16383), inexact=False, \
+integers=(-9223372036854775808, 9223372036854775807), element=None), True, ('extra',))
     """
     bare, nullable, metadata = _unwrap(annotation, where)
     if get_origin(bare) is Literal:
@@ -127,6 +133,17 @@ def with_naive_datetimes(type: ColumnType, taken: bool) -> ColumnType:
     if type.element is not None:
         return replace(type, element=with_naive_datetimes(type.element, taken))
     return replace(type, naive_datetimes=taken) if type.kind is Kind.DATETIME else type
+
+
+def unbounded(type: ColumnType) -> ColumnType:
+    """The type without what a table that somebody else made adds to it: a length, digits, a range of integers."""
+    return replace(
+        type,
+        max_length=None,
+        digits=DECIMAL_DIGITS,
+        inexact=False,
+        integers=(SMALLEST_INTEGER, GREATEST_INTEGER),
+    )
 
 
 def type_name(annotation: object) -> str:

@@ -1,7 +1,9 @@
 """Coercion to numbers and truth: int, float, bool and Decimal, none of which may lose a digit."""
 
 import sys
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from math import isinf, isnan, log2
 from typing import cast
 
@@ -10,9 +12,19 @@ from dataflow.coercion.rules import Rule, Shortcut
 from dataflow.errors import InvalidValue
 from dataflow.types import DECIMAL_DIGITS, GREATEST_INTEGER, SMALLEST_INTEGER, ColumnType
 
-__all__ = ["boolean_rule", "decimal_rule", "fits_decimal", "float_rule", "integer_rule", "to_integer"]
+__all__ = [
+    "boolean_rule",
+    "decimal_rule",
+    "fits_decimal",
+    "float_rule",
+    "integer_rule",
+    "is_exact_as_float",
+    "to_integer",
+]
 
 _BITS_OF_A_DIGIT = log2(10)
+SHORT = 15
+MOST_OF_FLOAT = sys.float_info.max_10_exp
 
 
 def to_integer(value: object, where: str) -> int:
@@ -26,8 +38,15 @@ def to_integer(value: object, where: str) -> int:
 
 
 def integer_rule(column: ColumnType) -> Rule:
-    in_range = f"{SMALLEST_INTEGER} <= {{value}} <= {GREATEST_INTEGER}"
-    return Rule(Shortcut(f"type({{value}}) is int and {in_range}"), to_integer)
+    least, greatest = column.integers
+
+    def convert(value: object, where: str) -> int:
+        number = to_integer(value, where)
+        if not least <= number <= greatest:
+            raise InvalidValue(f"{where}: the int is out of range; the column holds {least} to {greatest}")
+        return number
+
+    return Rule(Shortcut(f"type({{value}}) is int and {least} <= {{value}} <= {greatest}"), convert)
 
 
 def float_rule(column: ColumnType) -> Rule:
@@ -75,20 +94,34 @@ def decimal_rule(column: ColumnType) -> Rule:
             hint = "; a float is not exact, give a Decimal made from a string" if is_a(value, float) else ""
             raise InvalidValue(f"{refusal(where, 'Decimal or int', value)}{hint}")
         # Asked first, because the conversion takes seconds for an int of a million digits.
-        if is_a(value, int) and int.bit_length(cast("int", value)) > before * _BITS_OF_A_DIGIT:
+        if is_a(value, int) and int.bit_length(cast("int", value)) > max(before, 1) * _BITS_OF_A_DIGIT:
             raise InvalidValue(f"{where}: the int has more than {before} digits")
         result = Decimal(cast("Decimal | int", value))
         if not result.is_finite():
             raise InvalidValue(f"{where}: NaN and infinity are no amounts; give a finite Decimal")
-        if not (modest(result) or fits_decimal(result, column.digits)):
+        result = _shortened(result, after)
+        if not fits_decimal(result, column.digits):
             raise InvalidValue(
                 f"{where}: a Decimal may have {before} digits before the point, and {after} after it"
             )
+        if column.inexact and not is_exact_as_float(result):
+            raise InvalidValue(
+                f"{where}: the table keeps decimals as floats, which hold 15 digits; give fewer, or make the column "
+                "a text"
+            )
         return result
 
-    modest = _is_modest if column.digits == DECIMAL_DIGITS else _is_short
-    names = {"Decimal": Decimal, "is_modest": modest}
+    names = {"Decimal": Decimal, "is_modest": _test_of(column)}
     return Rule(Shortcut("type({value}) is {Decimal} and {is_modest}({value})", names), convert)
+
+
+def _test_of(column: ColumnType) -> Callable[[Decimal], bool]:
+    """A quick test that numbers pass which a column holds."""
+    if column.inexact:
+        return is_exact_as_float
+    if column.digits == DECIMAL_DIGITS:
+        return _is_modest
+    return _is_short if min(column.digits) >= SHORT else partial(fits_decimal, digits=column.digits)
 
 
 def _is_modest(number: Decimal) -> bool:
@@ -97,8 +130,8 @@ def _is_modest(number: Decimal) -> bool:
 
 
 def _is_short(number: Decimal) -> bool:
-    """As :func:`_is_modest`, for columns that hold little: 15 digits fit any."""
-    return -15 < number.adjusted() < 15 and len(str(number)) < 15 and number.is_finite()
+    """As :func:`_is_modest`, for columns of 15 digits before the point, and as many after it."""
+    return -SHORT < number.adjusted() < SHORT and len(str(number)) < SHORT and number.is_finite()
 
 
 def fits_decimal(number: Decimal, digits: tuple[int, int] = DECIMAL_DIGITS) -> bool:
@@ -109,3 +142,29 @@ def fits_decimal(number: Decimal, digits: tuple[int, int] = DECIMAL_DIGITS) -> b
     before, after = digits
     exponent = number.as_tuple().exponent
     return number.adjusted() < before and isinstance(exponent, int) and exponent >= -after
+
+
+def _shortened(number: Decimal, places: int) -> Decimal:
+    """The same number, without the zeros at its end that a column of so many places has no room for.
+
+    >>> [_shortened(Decimal(text), 2) for text in ("1.5", "1.5000", "1.505", "0.000")]
+    [Decimal('1.5'), Decimal('1.50'), Decimal('1.505'), Decimal('0.00')]
+    """
+    sign, digits, exponent = number.as_tuple()
+    beyond = -int(exponent) - places
+    if beyond <= 0 or any(digits[-beyond:]):
+        return number
+    return Decimal((sign, digits[:-beyond] or (0,), -places))
+
+
+def is_exact_as_float(number: Decimal) -> bool:
+    """Tell whether a column that keeps numbers as floats, or as ints of 64 bits, surely keeps one as it is.
+
+    >>> [is_exact_as_float(Decimal(text)) for text in ("0.1", "9007199254740993", "9007199254740993.5")]
+    [True, True, False]
+    """
+    if not (number.is_finite() and -MOST_OF_FLOAT < number.adjusted() < MOST_OF_FLOAT):
+        return False
+    if len("".join(map(str, number.as_tuple().digits)).strip("0")) <= SHORT:
+        return True
+    return number == number.to_integral_value() and SMALLEST_INTEGER <= number <= GREATEST_INTEGER

@@ -10,7 +10,7 @@ from dataflow.discovery.names import field_names
 from dataflow.errors import ModelError
 from dataflow.model.field import ForeignKey, Index, OnDelete
 from dataflow.model.schema import JointKey, Model, ModelField
-from dataflow.types import ColumnType, Kind
+from dataflow.types import ColumnType, Kind, unbounded
 
 __all__ = ["Place", "model_of"]
 
@@ -116,6 +116,7 @@ def _field(
     place: Place, table: CatalogTable, column: CatalogColumn, where: str, references: Mapping[str, ForeignKey]
 ) -> ModelField:
     type = TEXT if column.logical is None else column.logical
+    free = unbounded(type)
     is_key = column.name in table.key
     nullable = column.nullable and not is_key
     numbers = bool(column.identity) and table.key == (column.name,)
@@ -135,6 +136,7 @@ def _field(
         foreign_key=references.get(column.name),
         read_only=_why_read_only(column),
         as_text=column.as_text if column.logical is None else None,
+        takes=None if free == type else coercer(free, nullable, where),
     )
 
 

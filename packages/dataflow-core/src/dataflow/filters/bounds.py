@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 from dataflow.errors import InvalidValue
 from dataflow.model.schema import ModelField
-from dataflow.statements import NOTHING, Where, compare, is_null
+from dataflow.statements import NOTHING, Where, compare, equals, is_null
 from dataflow.types import DECIMAL_DIGITS
 
-__all__ = ["compare_with", "held"]
+__all__ = ["compare_with", "equal_to", "held"]
 
 Number: TypeAlias = Decimal | float
 
@@ -32,6 +32,14 @@ def compare_with(field: ModelField, operator: str, value: object) -> Where:
         if field.takes is None:
             raise
     return _beyond(field, operator, field.takes(value))
+
+
+def equal_to(field: ModelField, value: object) -> Where:
+    """A field that has this value; None asks for null.
+
+    :raises InvalidValue: for a value that the model itself refuses.
+    """
+    return equals(field.name, field.coerce(value)) if value is None else compare_with(field, "$eq", value)
 
 
 def held(field: ModelField, values: Collection[object]) -> tuple[object, ...]:

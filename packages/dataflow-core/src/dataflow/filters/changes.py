@@ -5,9 +5,11 @@ it 0, ``$min`` and ``$max`` make it the value.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from dataflow.coercion import coercer
 from dataflow.errors import InvalidValue, UnknownName
 from dataflow.model.field import MISSING
 from dataflow.model.schema import Model, ModelField
@@ -18,6 +20,9 @@ __all__ = ["CHANGE_OPERATORS", "Changes", "read_changes", "refuse_read_only"]
 
 ADDED = frozenset({Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL, Kind.INTERVAL})
 MULTIPLIED = frozenset({Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL})
+ARITHMETIC = frozenset({"$inc", "$mul"})
+DIGITS_OF_FACTOR = (35, 30)
+"""How many digits the factor of a decimal may have before the point, and after it: every database multiplies by it."""
 
 
 class Changes(NamedTuple):
@@ -133,6 +138,21 @@ def _unset(field: ModelField, value: object, where: str) -> tuple[Change, object
     raise InvalidValue(f"{where}: {field.name} cannot be unset: it must have a value and has no default")
 
 
+def _operand(field: ModelField, value: object, operator: str, where: str) -> object:
+    """A value of the field, or a number that need not be one itself: the result must, which the database looks at.
+
+    What is added to a decimal must be one, as its digits are those of the result.
+    """
+    take = field.takes
+    if take is not None and operator in ARITHMETIC:
+        if field.type.kind is Kind.INTEGER:
+            return take(value)
+        if field.type.kind is Kind.DECIMAL and operator == "$mul":
+            factor = replace(field.type, digits=DIGITS_OF_FACTOR, inexact=False)
+            return coercer(factor, False, f"{where}: {field.name}")(value)
+    return field.coerce(value)
+
+
 def _reader(operator: str, works_on: Callable[[ModelField], bool], kinds: str) -> Read:
     def read(field: ModelField, value: object, where: str) -> tuple[Change, object]:
         _not_a_key(field, operator, where)
@@ -140,7 +160,7 @@ def _reader(operator: str, works_on: Callable[[ModelField], bool], kinds: str) -
             raise InvalidValue(f"{where}: {operator} works on {kinds}, which {field.name} is not")
         if value is None:
             raise InvalidValue(f"{where}: {field.name}: {operator} needs a value; $unset takes one away")
-        return Change(field.name, operator), field.coerce(value)
+        return Change(field.name, operator), _operand(field, value, operator, where)
 
     return read
 

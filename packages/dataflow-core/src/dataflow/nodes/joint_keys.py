@@ -23,8 +23,8 @@ def with_one_of(names: Sequence[str], keys: Sequence[Key]) -> Where:
     an index over the fields. Of more branches than a statement bears, some are joined: then it is true of other
     combinations of their values too, which the caller leaves out.
 
-    >>> with_one_of(["shop", "number"], [(1, 7), (1, 8), (2, 7)]).values
-    ([1], [7, 8], [2], [7])
+    >>> with_one_of(["shop", "number"], [(1, 7), (1, 8), (2, 9)]).values
+    ([1], [7, 8], [2], [9])
     """
     apart = max(range(len(names)), key=lambda position: len({key[position] for key in keys}))
     branches: dict[Key, list[Key]] = {}

@@ -5,6 +5,7 @@ from typing import Any
 
 from dataflow.errors import InvalidValue
 from dataflow.execution.database import Database
+from dataflow.filters.bounds import equal_to
 from dataflow.filters.mongo import read_filter
 from dataflow.filters.pipelines import read_pipeline
 from dataflow.model.features import deletion_field
@@ -12,7 +13,7 @@ from dataflow.model.schema import Model
 from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.inclusion import Inclusion, including
 from dataflow.nodes.rows import ModelNode
-from dataflow.statements import EVERYTHING, Aggregate, Order, Select, Where, equals
+from dataflow.statements import EVERYTHING, Aggregate, Order, Select, Where
 from dataflow.types import GREATEST_INTEGER, Kind
 
 __all__ = ["ListNode"]
@@ -126,7 +127,7 @@ class ListNode(ModelNode):
         if field.type.kind is Kind.JSON:
             # Which says what to compare instead of a whole document.
             return read_filter(self.model, {name: {"$eq": value}}, self.name)
-        return equals(name, field.coerce(value))
+        return equal_to(field, value)
 
     def _number(self, parameters: Mapping[str, object], name: str) -> int | None:
         number = parameters.get(name)

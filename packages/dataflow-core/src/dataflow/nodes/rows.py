@@ -4,13 +4,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
-from dataflow.errors import MissingValue, UnknownName, ValidationError
+from dataflow.errors import InvalidValue, MissingValue, UnknownName, ValidationError
 from dataflow.execution.database import Database
+from dataflow.filters.bounds import equal_to
 from dataflow.filters.mongo import read_filter
 from dataflow.filters.selector import Comparison, parse_selector
 from dataflow.model.schema import Model, ModelField
 from dataflow.nodes.contract import Output
-from dataflow.statements import EVERYTHING, Shape, Where, compare, equals
+from dataflow.statements import EVERYTHING, Shape, Where, compare
 from dataflow.types import Kind
 
 __all__ = ["ModelNode", "RowSelector", "Selection", "key_names"]
@@ -117,7 +118,10 @@ class RowSelector:
         if len(parameters) == 1:
             for name, value in parameters.items():
                 if name in self._sole_key:
-                    return Where(self._key_shape, (self._model.key[0].coerce(value),))
+                    try:
+                        return Where(self._key_shape, (self._model.key[0].coerce(value),))
+                    except InvalidValue:
+                        return None  # where() tells whether it is wrong, or only none that a row can have
         return None
 
     def where(self, parameters: Mapping[str, object]) -> tuple[Where, Selection]:
@@ -127,7 +131,8 @@ class RowSelector:
         """
         selection = self.selection(parameters, parameters)
         if selection.key is not None:
-            return Where(self._key_shape, (self._model.key[0].coerce(parameters[selection.key]),)), selection
+            where = equal_to(self._model.key[0], parameters[selection.key])
+            return where, selection
         where = EVERYTHING
         conditions = parameters.get("conditions")
         if conditions is not None and not isinstance(conditions, str):
@@ -153,7 +158,7 @@ class RowSelector:
 
     def _comparison(self, field: ModelField, operator: str, value: object) -> Where:
         if operator == "$eq" and value is not None and field.type.kind is not Kind.JSON:
-            return equals(field.name, field.coerce(value))
+            return equal_to(field, value)
         # Which says what cannot be compared.
         return read_filter(self._model, {field.name: {operator: value}}, f"{self._name} conditions")
 

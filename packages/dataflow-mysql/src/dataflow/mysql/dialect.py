@@ -164,7 +164,7 @@ class MySQLDialect:
     ) -> "Expression":
         from dataflow.mysql.expressions import arithmetic
 
-        return arithmetic(operator, current, amount, type.kind)
+        return arithmetic(operator, current, amount, type)
 
     def pack(self, type: ColumnType) -> Convert:
         return types.pack

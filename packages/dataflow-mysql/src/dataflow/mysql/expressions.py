@@ -9,7 +9,7 @@ from dataflow.mysql.flavors import Flavor
 from dataflow.mysql.literals import literal
 from dataflow.mysql.types import DIGITS
 from dataflow.stages import PLACES_OF_AVERAGE, Function
-from dataflow.types import Kind
+from dataflow.types import ColumnType, Kind
 
 __all__ = ["accumulated", "among", "arithmetic", "call", "literal_expression", "row_source"]
 
@@ -45,15 +45,18 @@ def row_source(flavor: Flavor, rows: Expression, name: str, columns: Sequence[st
     return exp.Var(this=f"(WITH `{name}` ({names}) AS (VALUES {values}) SELECT * FROM `{name}`) AS `{name}`")
 
 
-def arithmetic(operator: str, current: Expression, amount: Expression, kind: Kind) -> Expression:
+def arithmetic(operator: str, current: Expression, amount: Expression, type: ColumnType) -> Expression:
     """A sum or a product. The servers refuse what is out of range, and round a product of decimals without a word."""
     connector = exp.Add if operator == "$inc" else exp.Mul
     result = exp.Paren(this=connector(this=current, expression=amount))
-    if kind is not Kind.DECIMAL or operator == "$inc":
+    if type.kind is not Kind.DECIMAL or operator == "$inc":
         return result
-    # Of the places beyond what a column holds, those count that the fractions of both bring.
+    # Of the places beyond what any column holds, those count that the fractions of both bring.
     places = exp.Mul(this=_fraction(current), expression=_fraction(amount))
-    lost = exp.NEQ(this=call("MOD", places, SCALE), expression=ZERO.copy())
+    lost: Expression = exp.NEQ(this=call("MOD", places, SCALE), expression=ZERO.copy())
+    if type.digits[1] < DIGITS[1]:
+        rounded = call("TRUNCATE", result, exp.Literal.number(type.digits[1]))
+        lost = exp.Or(this=lost, expression=exp.NEQ(this=rounded, expression=result.copy()))
     return exp.Case(ifs=[exp.If(this=lost, true=_overflow(current))], default=result)
 
 

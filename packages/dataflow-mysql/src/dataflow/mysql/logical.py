@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from dataflow.mysql.types import BLOBS, INTEGERS, TEXTS
-from dataflow.types import ColumnType, Kind
+from dataflow.types import GREATEST_INTEGER, ColumnType, Kind
 
 __all__ = ["as_text", "logical_type"]
 
@@ -37,6 +37,8 @@ SHAPES = frozenset(
         "geometrycollection",
     }
 )
+BITS: Mapping[str, int] = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
+YEARS = (1901, 2155)
 TRUTH = frozenset({"tinyint(1)", "bit(1)"})
 WRITTEN = re.compile(r"(?P<name>\w+)(?:\((?P<bounds>.*)\))?[^()]*", re.DOTALL)
 MEMBER = re.compile(r"'((?:[^']|'')*)'")
@@ -49,6 +51,8 @@ def logical_type(written: str) -> ColumnType | None:
     ('a', "it's")
     >>> logical_type("decimal(10,2) unsigned").digits
     (8, 2)
+    >>> logical_type("smallint(5) unsigned").integers
+    (0, 65535)
     >>> logical_type("point")
     """
     if written.lower() in TRUTH:
@@ -57,16 +61,27 @@ def logical_type(written: str) -> ColumnType | None:
     name = parts["name"].lower() if parts is not None else ""
     type = KINDS.get(name)
     bounds = "" if parts is None else parts["bounds"] or ""
+    if type is not None and type.kind is Kind.INTEGER:
+        return replace(type, integers=_integers(name, is_unsigned="unsigned" in written.lower()))
     if type is None or not bounds:
         return type
     if name == "enum":
         return replace(type, choices=tuple(text.replace("''", "'") for text in MEMBER.findall(bounds)))
-    if name in ("char", "varchar", "varbinary"):
+    if name in ("char", "varchar", "binary", "varbinary"):
         return replace(type, max_length=int(bounds))
     if name == "decimal":
         precision, _, scale = bounds.partition(",")
         return replace(type, digits=(int(precision) - int(scale or 0), int(scale or 0)))
     return type
+
+
+def _integers(name: str, *, is_unsigned: bool) -> tuple[int, int]:
+    if name == "year":
+        return YEARS
+    bits = BITS[name]
+    return (
+        (0, min(2**bits - 1, GREATEST_INTEGER)) if is_unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    )
 
 
 def as_text(written: str) -> str:

@@ -123,7 +123,7 @@ class PostgresDialect:
     ) -> "Expression":
         from dataflow.postgres.expressions import arithmetic
 
-        return arithmetic(operator, current, amount, type.kind)
+        return arithmetic(operator, current, amount, type)
 
     def pack(self, type: ColumnType) -> Convert:
         return list

@@ -8,7 +8,7 @@ from sqlglot.expressions import Expression
 
 from dataflow.postgres.types import CAST_TYPES, ENDLESS, array_text, cast_type
 from dataflow.stages import PLACES_OF_AVERAGE, Function
-from dataflow.types import ColumnType, Kind
+from dataflow.types import DECIMAL_DIGITS, ColumnType, Kind
 
 __all__ = [
     "accumulated",
@@ -34,7 +34,6 @@ UNITS: Mapping[str, int] = {
 """The microseconds of the parts of an interval; years and months as asyncpg reads them."""
 LONGEST = "106751991 days 14454.775807 seconds"
 SHORTEST = "-106751991 days -14454.775808 seconds"
-MOST_PLACES = 16_383
 # What a stranger's column is must not decide how a number travels: one that is too great for an int4 column is no
 # error, but equal to none of its values.
 CAST_PARAMETERS = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.DATETIME})
@@ -90,8 +89,9 @@ def among(operand: Expression, members: Expression, type: ColumnType) -> Express
     return exp.EQ(this=operand, expression=function_of("ANY", members))
 
 
-def arithmetic(operator: str, current: Expression, amount: Expression, kind: Kind) -> Expression:
-    """A sum or a product; PostgreSQL itself refuses what is out of range."""
+def arithmetic(operator: str, current: Expression, amount: Expression, type: ColumnType) -> Expression:
+    """A sum or a product; PostgreSQL itself refuses what is out of range, save for places, to which it rounds."""
+    kind = type.kind
     connector = exp.Add if operator == "$inc" else exp.Mul
     result = exp.Paren(this=connector(this=current, expression=amount))
     if kind is Kind.INTERVAL:
@@ -102,10 +102,11 @@ def arithmetic(operator: str, current: Expression, amount: Expression, kind: Kin
     if kind is Kind.FLOAT and operator == "$mul":
         return _product_of_floats(current, cast(amount, CAST_TYPES[kind]))
     if kind is Kind.DECIMAL and operator == "$mul":
-        places = [function_of("min_scale", factor.copy()) for factor in (current, amount)]
-        fits = exp.LTE(
-            this=exp.Add(this=places[0], expression=places[1]), expression=exp.Var(this=str(MOST_PLACES))
-        )
+        places: Expression = function_of("min_scale", result.copy())
+        if type.digits == DECIMAL_DIGITS:
+            factors = [function_of("min_scale", factor.copy()) for factor in (current, amount)]
+            places = exp.Add(this=factors[0], expression=factors[1])
+        fits = exp.LTE(this=places, expression=exp.Var(this=str(type.digits[1])))
         nothing = exp.Mul(this=current.copy(), expression=exp.Literal.number(0))
         beyond = cast(exp.Add(this=nothing, expression=exp.Var(this="1e30")), "bigint")
         return _unless(fits, beyond, result)

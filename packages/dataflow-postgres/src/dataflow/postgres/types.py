@@ -86,6 +86,12 @@ READ_AS: Mapping[str, Kind] = {
 }
 """What values of the types are in Python; those of all others are read as texts."""
 
+INTEGERS: Mapping[str, tuple[int, int]] = {
+    "smallint": (-(2**15), 2**15 - 1),
+    "integer": (-(2**31), 2**31 - 1),
+}
+"""Those that hold less than 64 bits."""
+
 ELEMENTS = frozenset({Kind.INTEGER, Kind.FLOAT, Kind.BOOLEAN, Kind.TEXT, Kind.DATETIME, Kind.DATE, Kind.UUID})
 WRITTEN = re.compile(r"(?P<name>[^(\[]+?)(?P<bounds>\([^)]*\))?(?P<rest>[^(\[]*)(?P<array>\[\])?")
 
@@ -126,24 +132,26 @@ def logical_type(written: str, labels: Sequence[str] | None) -> ColumnType | Non
     parts = WRITTEN.fullmatch(written)
     if parts is None:
         return None
-    kind = READ_AS.get(parts["name"] + parts["rest"])
+    name = parts["name"] + parts["rest"]
+    kind = READ_AS.get(name)
     if kind is None or (kind is Kind.JSON and parts["array"]):
         return None
     bounds = [int(number) for number in re.findall(r"-?\d+", parts["bounds"] or "")]
+    type = ColumnType(kind, PYTHON_OF[kind], naive_datetimes="without" in written)
+    type = _bounded(type, name, bounds)
     if not parts["array"]:
-        return _bounded(ColumnType(kind, PYTHON_OF[kind], naive_datetimes="without" in written), bounds)
-    if kind not in ELEMENTS:
-        return None
-    element = ColumnType(kind, PYTHON_OF[kind], naive_datetimes="without" in written)
-    return ColumnType(Kind.JSON, list, element=element)
+        return type
+    return ColumnType(Kind.JSON, list, element=type) if kind in ELEMENTS else None
 
 
-def _bounded(type: ColumnType, bounds: Sequence[int]) -> ColumnType:
+def _bounded(type: ColumnType, name: str, bounds: Sequence[int]) -> ColumnType:
+    if name in INTEGERS:
+        return replace(type, integers=INTEGERS[name])
     if type.kind is Kind.TEXT and bounds:
         return replace(type, max_length=bounds[0])
     if type.kind is Kind.DECIMAL and bounds:
         precision, scale = bounds[0], bounds[1] if len(bounds) > 1 else 0
-        return replace(type, digits=(max(0, precision - scale), max(0, scale)))
+        return replace(type, digits=(precision - scale, scale))
     return type
 
 

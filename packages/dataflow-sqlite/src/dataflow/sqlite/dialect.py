@@ -128,7 +128,7 @@ class SQLiteDialect:
     ) -> "Expression":
         from dataflow.sqlite.expressions import arithmetic
 
-        return arithmetic(operator, current, amount, type.kind)
+        return arithmetic(operator, current, amount, type)
 
     def pack(self, type: ColumnType) -> Convert:
         return types.pack(type)

@@ -7,7 +7,7 @@ from sqlglot import exp
 from sqlglot.expressions import Expression
 
 from dataflow.sqlite.aggregates import DECIMAL_AVG, DECIMAL_MAX, DECIMAL_MIN, DECIMAL_TOTAL
-from dataflow.sqlite.decimals import DECIMAL_PRODUCT, DECIMAL_SUM
+from dataflow.sqlite.decimals import DECIMAL_AS_FLOAT, DECIMAL_PRODUCT, DECIMAL_SUM
 from dataflow.sqlite.types import DECIMAL_KEY
 from dataflow.stages import PLACES_OF_AVERAGE, Function
 from dataflow.types import ColumnType, Kind
@@ -61,11 +61,14 @@ def among(operand: Expression, members: Expression, type: ColumnType) -> Express
     return exp.Paren(this=exp.And(this=exp.Not(this=is_null), expression=found))
 
 
-def arithmetic(operator: str, current: Expression, amount: Expression, kind: Kind) -> Expression:
+def arithmetic(operator: str, current: Expression, amount: Expression, type: ColumnType) -> Expression:
     """A sum or a product; SQLite itself would make a float of an integer that is too long, and null of NaN."""
+    kind = type.kind
     if kind is Kind.DECIMAL:
         name = DECIMAL_SUM if operator == "$inc" else DECIMAL_PRODUCT
         exact = exp.Anonymous(this=name, expressions=[current, amount])
+        if type.inexact:
+            exact = exp.Anonymous(this=DECIMAL_AS_FLOAT, expressions=[exact])
         return exp.Coalesce(this=exact, expressions=[_overflow()])
     connector = exp.Add if operator == "$inc" else exp.Mul
     result = connector(this=current, expression=amount)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from dataflow.sqlite.aggregates import AGGREGATES
-from dataflow.sqlite.decimals import DECIMAL_ARITHMETIC
+from dataflow.sqlite.decimals import DECIMAL_ARITHMETIC, DECIMAL_AS_FLOAT, decimal_as_float
 from dataflow.sqlite.types import DECIMAL_KEY, decimal_key
 
 __all__ = ["JSON_CONTAINS", "JSON_TYPE", "JSON_VALUE", "REGEXP", "register"]
@@ -37,6 +37,7 @@ def register(raw: sqlite3.Connection) -> None:
     raw.create_function(DECIMAL_KEY, 1, decimal_key, deterministic=True)
     for name, function in DECIMAL_ARITHMETIC.items():
         raw.create_function(name, 2, function, deterministic=True)
+    raw.create_function(DECIMAL_AS_FLOAT, 1, decimal_as_float, deterministic=True)
     for name, (arguments, aggregate) in AGGREGATES.items():
         raw.create_aggregate(name, arguments, aggregate)
     raw.create_function(REGEXP, 2, matches, deterministic=True)

@@ -124,7 +124,7 @@ def logical_type(declared: str) -> ColumnType:
     kind = OF_AFFINITY[affinity(declared)]
     if not name or (kind is Kind.DECIMAL and name not in EXACT_NUMBERS):
         return ANYTHING
-    return ColumnType(kind, PYTHON_OF[kind])
+    return ColumnType(kind, PYTHON_OF[kind], inexact=kind is Kind.DECIMAL)
 
 
 def stores(column: Column, type: ColumnType) -> bool:

@@ -11,7 +11,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from dataflow.coercion.numbers import fits_decimal
+from dataflow.coercion.numbers import fits_decimal, is_exact_as_float
 from dataflow.model.schema import Model
 from dataflow.types import DECIMAL_DIGITS, GREATEST_INTEGER, SMALLEST_INTEGER, ColumnType, Kind
 
@@ -88,7 +88,9 @@ def storable(type: ColumnType, value: object) -> bool:
     """Whether a value of a type is within the bounds of the database."""
     if isinstance(value, float):
         return type.infinite or not isinf(value)
-    return not isinstance(value, Decimal) or fits_decimal(value, type.digits)
+    if isinstance(value, Decimal):
+        return fits_decimal(value, type.digits) and (not type.inexact or is_exact_as_float(value))
+    return True
 
 
 def _json(type: ColumnType) -> SearchStrategy[Any]:
@@ -102,12 +104,12 @@ def _size(type: ColumnType) -> int:
 
 
 _OF_KIND: Mapping[Kind, Callable[[ColumnType], SearchStrategy[Any]]] = {
-    Kind.INTEGER: lambda type: st.integers(SMALLEST_INTEGER, GREATEST_INTEGER),
+    Kind.INTEGER: lambda type: st.integers(*type.integers),
     Kind.FLOAT: lambda type: st.floats(allow_nan=False, allow_infinity=type.infinite),
     Kind.BOOLEAN: lambda type: st.booleans(),
     Kind.TEXT: lambda type: texts(_size(type)),
     Kind.BINARY: lambda type: st.binary(max_size=_size(type)),
-    Kind.DECIMAL: lambda type: _decimals(type.digits),
+    Kind.DECIMAL: lambda type: _decimals(type.digits).filter(lambda number: storable(type, number)),
     Kind.DATETIME: lambda type: st.datetimes(timezones=st.just(UTC)),
     Kind.DATE: lambda type: st.dates(),
     Kind.TIME: lambda type: st.times(),
