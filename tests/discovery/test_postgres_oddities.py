@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import pytest
@@ -237,16 +238,21 @@ def test_what_python_has_no_value_for_is_told_and_the_rest_is_read(
 ) -> None:
     shop.ask(
         "DROP TABLE IF EXISTS beyond",
-        f"CREATE TABLE beyond (id int PRIMARY KEY, at {type})",
-        f"INSERT INTO beyond VALUES (1, '{value}')",
+        f"CREATE TABLE beyond (id int PRIMARY KEY, name text, day date, at {type})",
+        f"INSERT INTO beyond VALUES (1, 'Ann', 'infinity', '{value}')",
     )
     with DataFlow(shop.url, existing_schema_mode=True) as db:
         db.register_schema_as_models(tables=["beyond"])
-        with pytest.raises(UnreadableValue, match="leave its field out") as caught:
-            db.run_sync(db.nodes.BeyondListNode())
+        with pytest.raises(UnreadableValue, match=r"^Beyond\.at: .* leave it out") as caught:
+            db.run_sync(db.nodes.BeyondListNode(order_by=["id"], limit=5))
         assert value not in str(caught.value)
-        with pytest.raises(UnreadableValue):
+        with pytest.raises(UnreadableValue, match=r"^Beyond\.day or Beyond\.at: "):
             list(db.stream("BeyondListNode"))
+        with pytest.raises(UnreadableValue, match=r"^Beyond\.day or Beyond\.at: "):
+            db.run_sync(db.nodes.BeyondUpdateNode(id=1, updates={"name": "changed"}))
+        fields = ["id", "name", "day"]
+        rest = {"id": 1, "name": "Ann", "day": date.max}
+        assert db.run_sync(db.nodes.BeyondListNode(fields=fields))["records"] == [rest]
         assert db.run_sync(db.nodes.BeyondListNode(fields=["id"]))["records"] == [{"id": 1}]
         asked = db.nodes.SQLNode(sql="SELECT CAST(at AS text) AS at FROM beyond")
         assert db.run_sync(asked)["records"] == [{"at": value}]

@@ -1,7 +1,7 @@
 """The executor: the only way from a statement to a database."""
 
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from time import perf_counter
 from typing import Any, TypeAlias, TypeVar, cast
@@ -20,6 +20,7 @@ from dataflow.errors import PluginError, QueryError, UnreadableValue
 from dataflow.execution.bound_rows import BoundRows
 from dataflow.execution.returning import written_rows
 from dataflow.execution.stored_keys import with_stored_keys
+from dataflow.execution.unreadable import named, suspects, traced
 from dataflow.execution.upserts import KnownTables, upsert_by_search, upserts
 from dataflow.model.schema import Model
 from dataflow.sql.compiled import Compiled, unreadable
@@ -61,7 +62,12 @@ class RecordCursor:
 
     async def next(self, count: int) -> Records:
         """The next rows, at most so many; none at the end."""
-        return _mapped(self._compiled, await self._cursor.fetch(count), self._model)
+        try:
+            rows = await self._cursor.fetch(count)
+        except UnreadableValue as error:
+            names = suspects(self._model, (name for name, _ in self._compiled.columns))
+            raise named(error, self._model, names) from error
+        return _mapped(self._compiled, rows, self._model)
 
     async def close(self) -> None:
         """Let go of the rows that are left."""
@@ -139,8 +145,15 @@ class Executor:
         compiled = (self.compiled if len(values) < MANY_VALUES else self.compile_once)(statement.shape)
         bind = compiled.bind
         work = connection.fetch(compiled.sql, values if bind is None else bind(values))
-        rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
+        try:
+            rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
+        except UnreadableValue as error:
+            raise await traced(error, statement, partial(self._rows, connection)) from error
         return _mapped(compiled, rows, statement.model)
+
+    async def _rows(self, connection: Connection, statement: Select) -> Rows:
+        compiled, bound = self.compiled_of(statement)
+        return await self._observed(connection.fetch(*bound), statement, compiled.sql)
 
     def compiled_of(self, statement: OfRows) -> tuple[Compiled, tuple[str, Sequence[object]]]:
         """A statement compiled, with its text and its parameters as the driver takes them."""

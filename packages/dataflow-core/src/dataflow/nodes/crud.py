@@ -6,6 +6,7 @@ from uuid import UUID
 
 from dataflow.errors import InvalidValue, MissingValue, MultipleRecords, RecordNotFound
 from dataflow.execution.database import Database
+from dataflow.execution.unreadable import suspects
 from dataflow.filters.changes import read_changes
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Output, Place
@@ -114,7 +115,10 @@ class UpdateNode(ModelNode):
         self._place = f"{self.name} updates"
         # What cannot be read of the changed row must be noticed before the change is final.
         codecs = [codec_of(database.dialect, field.type) for field in model.fields.values()]
-        self._is_always_readable = all(codec.decode is None or codec.certain for codec in codecs)
+        self._is_always_readable = all(codec.decode is None or codec.certain for codec in codecs) and not (
+            # What a driver fails at, only others can have stored.
+            model.existing and suspects(model, model.fields)
+        )
 
     def check(self, parameters: Mapping[str, object], names: Collection[str]) -> None:
         selection = self._selector.check(parameters, names)

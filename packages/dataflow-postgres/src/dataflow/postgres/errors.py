@@ -129,7 +129,7 @@ def translate(error: BaseException) -> DatabaseError:
         )
     if isinstance(error, UNREADABLE):
         return UnreadableValue(
-            "a stored date or time is none of Python's, which has the years 1 to 9999 and no 24:00; leave its field "
+            "a stored date or time is none of Python's, which has the years 1 to 9999 and no 24:00; leave it "
             "out with fields=[...], or read it as a text in a SQLNode: CAST(day AS text)"
         )
     words = str(error)
