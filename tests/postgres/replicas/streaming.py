@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 PRIMARY = Postgres(own=True, settings=("wal_keep_size=1GB",))
-"""A replica that was away finds what it has missed. And as no other tests have these settings, none of them kills it."""
+"""A replica that was away finds what it has missed. As no other tests have these settings, none of them kills it."""
 WHERE = "SELECT pg_is_in_recovery() AS there"
 DIES_THERE = "CASE WHEN pg_is_in_recovery() THEN pg_terminate_backend(pg_backend_pid()) END"
 SPOTS = "CREATE VIEW spots AS SELECT 1 AS id, pg_is_in_recovery() AS there"
