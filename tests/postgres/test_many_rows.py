@@ -100,6 +100,13 @@ def test_the_number_of_rows_chooses_the_way_of_an_upsert(
     assert ways == way
 
 
+def test_an_upsert_of_a_list_looks_through_the_table_once(db: DataFlow, ways: list[str]) -> None:
+    define(db)
+    for data in (rows(10_001), iter(rows(10_001))):
+        db.run_sync(db.nodes.ItemBulkUpsertNode(data=data, match_fields=["code"]))
+    assert ways == [*("changes", "copy"), *("changes", "copy", "values")]
+
+
 GREET = "CREATE FUNCTION greet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$"
 WATCH = "CREATE TRIGGER watch BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION greet()"
 

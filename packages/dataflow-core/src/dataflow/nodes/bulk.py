@@ -175,10 +175,13 @@ class BulkNode(ModelNode):
     def _batch_size(self, parameters: Mapping[str, object]) -> int:
         size = parameters.get("batch_size")
         if size is None:
-            return self.database.dialect.batch_size
+            return self._usual_batch_size(parameters)
         if type(size) is not int or size < 1:
             raise InvalidValue(f"{self.name} batch_size: expected an int of at least 1")
         return size
+
+    def _usual_batch_size(self, parameters: Mapping[str, object]) -> int:
+        return self.database.dialect.batch_size
 
     def _report(self, parameters: Mapping[str, object]) -> Report | None:
         report = parameters.get("progress")
