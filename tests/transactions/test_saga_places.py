@@ -14,6 +14,7 @@ from dataflow.testing.suite import server_of
 from dataflow.transactions import SagaFailed
 from dataflow.transactions.entries import Entries
 from dataflow.transactions.headers import Headers
+from dataflow.transactions.identity import identity_of
 from dataflow.transactions.ledger import SAGAS
 from dataflow.transactions.tables import has_table
 
@@ -144,7 +145,10 @@ def told(db: DataFlow, saga: str) -> dict[str, set[tuple[str, str]]]:
     """What the ledger of each database tells of a saga."""
 
     async def read() -> dict[str, set[tuple[str, str]]]:
-        return {name: set(await Entries(one).of(saga)) for name, one in db.databases().items()}
+        return {
+            name: set(await Entries(one, await identity_of(one)).of(saga))
+            for name, one in db.databases().items()
+        }
 
     return asyncio.run(read())
 

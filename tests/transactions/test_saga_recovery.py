@@ -23,6 +23,7 @@ from dataflow.transactions import Recovered, SagaFailed, recover
 from dataflow.transactions.crash import POINTS
 from dataflow.transactions.entries import Entries
 from dataflow.transactions.headers import Headers
+from dataflow.transactions.identity import identity_of
 from dataflow.transactions.ledger import SAGAS
 from dataflow.transactions.tables import fitting
 
@@ -273,19 +274,6 @@ def test_names_that_this_program_does_not_define_are_left_and_told(small_bank: B
     assert "does not define AccountUpdateNode" in str(left.problem)
 
 
-def test_a_database_that_has_moved_is_not_taken_for_another(small_bank: Bank, tmp_path: Path) -> None:
-    assert small_bank.process("give", "saga.step.after_commit") == KILLED
-    for db in small_bank.engines.values():
-        with db:
-            pass
-    (tmp_path / "bank.db").rename(tmp_path / "moved.db")
-    with DataFlow(f"sqlite:///{tmp_path}/moved.db") as moved:
-        define(moved, tmp_path / "letters")
-        (left,) = asyncio.run(recover(moved, older_than=0))
-    assert left.state == "running"
-    assert "belongs to another database" in str(left.problem)
-
-
 def change(bank: Bank, saga: str | None, **changes: object) -> None:
     """Change what is kept of a saga, or of all."""
     home = bank.home.databases()["primary"]
@@ -347,6 +335,7 @@ def test_each_step_costs_one_insert_into_the_ledger(db: DataFlow, sent: list[str
     assert all(text.startswith("INSERT") for text in of_steps)
     # It begins, in a transaction of its own, and it ends.
     assert sum("dataflow_sagas" in text for text in sent) == 2
+    assert not [text for text in sent if "dataflow_identity" in text]
 
 
 def test_a_step_outside_that_can_be_undone_costs_another_one(db: DataFlow, sent: list[str]) -> None:
@@ -375,7 +364,7 @@ def test_sagas_are_forgotten_long_after_their_end(small_bank: Bank) -> None:
     assert bank.states == ["done"]
 
 
-def test_sagas_are_kept_as_long_as_not_all_places_of_their_steps_are_open(tmp_path: Path) -> None:
+def test_sagas_are_kept_as_long_as_not_all_databases_of_their_steps_are_open(tmp_path: Path) -> None:
     urls = [f"sqlite:///{tmp_path}/{name}.db" for name in ("home", "other")]
     with ExitStack() as stack:
         bank = Bank(urls, tmp_path, stack)
@@ -384,11 +373,13 @@ def test_sagas_are_kept_as_long_as_not_all_places_of_their_steps_are_open(tmp_pa
     with DataFlow(urls[0]) as home:
         asyncio.run(recover(home))
         assert len(asyncio.run(entries(home, saga))) == 3
-    with DataFlow(urls[0]) as home, DataFlow(urls[1]) as other:
+    (tmp_path / "other.db").rename(tmp_path / "moved.db")
+    with DataFlow(urls[0]) as home, DataFlow(f"sqlite:///{tmp_path}/moved.db") as other:
         asyncio.run(recover(home))
         assert asyncio.run(entries(home, saga)) == asyncio.run(entries(other, saga)) == {}
 
 
 async def entries(db: DataFlow, saga: str) -> dict[tuple[str, str], Any]:
     """What the ledger of a database tells of a saga."""
-    return dict(await Entries(db.databases()["primary"]).of(saga))
+    database = db.databases()["primary"]
+    return dict(await Entries(database, await identity_of(database)).of(saga))

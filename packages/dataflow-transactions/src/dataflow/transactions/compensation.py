@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dataflow.transactions.crash import crash_point
-from dataflow.transactions.entries import DoneAlready, Entries
+from dataflow.transactions.entries import DoneAlready
 from dataflow.transactions.headers import COMPENSATED, COMPENSATING, NEEDS_ATTENTION, NOBODY, Headers
 from dataflow.transactions.ledger import DO, UNDO
 from dataflow.transactions.owners import me
@@ -44,7 +44,7 @@ class Compensation:
         """
         try:
             if not_done is not None:
-                await Entries(not_done.do.database).forbid(self._saga, not_done.id)
+                await self._plan.entries(not_done.do.database).forbid(self._saga, not_done.id)
             done = await self._settled()
             while left := self._left(done):
                 await self._undo(left, _outputs(done))
@@ -61,7 +61,7 @@ class Compensation:
 
         :param output: its output, as a document.
         """
-        await Entries(stage.do.database).admit(self._saga, stage.id, output)
+        await self._plan.entries(stage.do.database).admit(self._saga, stage.id, output)
         problem = f"step {stage.id!r} was done when all was undone"
         again = {"state": COMPENSATING, "owner": me(), "problem": problem}
         await self._headers.move(self._saga, COMPENSATED, again)
@@ -76,12 +76,12 @@ class Compensation:
                 known = await self._known()
         lacking = [stage for stage in self._plan.stages if (stage.id, DO) not in known]
         for stage in lacking:
-            await Entries(stage.do.database).forbid(self._saga, stage.id)
+            await self._plan.entries(stage.do.database).forbid(self._saga, stage.id)
         return await self._known() if lacking else known
 
     async def _settle(self, stage: Stage) -> None:
         """Find out whether a step was done that may have begun: do it again, by the same key, as then it is known."""
-        entries = Entries(stage.do.database)
+        entries = self._plan.entries(stage.do.database)
         if await entries.forbid_to_begin(self._saga, stage.id):
             return
         known = await self._known()
@@ -123,7 +123,7 @@ class Compensation:
         attempts = Attempts(ATTEMPTS)
         while True:
             try:
-                await task.perform(self._saga, values, seconds)
+                await self._plan.perform(task, self._saga, values, seconds)
             except DoneAlready as late:
                 return late.output
             except Exception as error:
@@ -152,7 +152,7 @@ class Compensation:
     async def _known(self) -> Done:
         known: dict[tuple[str, str], Any] = {}
         for database in self._plan.databases:
-            known.update(await Entries(database).of(self._saga))
+            known.update(await self._plan.entries(database).of(self._saga))
         return known
 
     async def _park(self, error: Exception) -> str:

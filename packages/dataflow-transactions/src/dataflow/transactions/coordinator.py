@@ -15,7 +15,14 @@ from dataflow.transactions.branches import Branch
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.decisions import COMMIT, Decisions
 from dataflow.transactions.gids import branch_of, new_unit
-from dataflow.transactions.identity import forget_identity, identity_of, identity_on, known_identity
+from dataflow.transactions.identity import (
+    AnotherDatabase,
+    check_identity,
+    forget_identity,
+    identity_of,
+    identity_on,
+    known_identity,
+)
 
 if TYPE_CHECKING:
     from dataflow.execution.transaction import Transaction
@@ -65,7 +72,7 @@ class Coordinator:
     async def begin(self, database: Database, connection: Connection, terms: Terms) -> None:
         if database is self._home:
             if database in self._identities:
-                await self._check_home(connection)
+                await check_identity(database, connection, self._identities[database])
             await connection.execute(database.dialect.begin(writes=True, terms=terms))
             self._works_at_home = True
             return
@@ -97,12 +104,6 @@ class Coordinator:
     def _is_known_at_home(self) -> bool:
         return self._decisions.is_ready and known_identity(self._home) is not None
 
-    async def _check_home(self, connection: Connection) -> None:
-        """:raises ScopeLost: where its URL leads to another database than a moment ago."""
-        if await identity_on(self._home, connection) != self._identities[self._home]:
-            forget_identity(self._home)
-            raise ScopeLost(f"another database answers as {called(self._home)} than before; run it again")
-
     async def _check_branch(self, database: Database, connection: Connection) -> None:
         """:raises WorkflowError: where it leads to what cannot prepare a transaction, or takes part already."""
         problem = await problem_on(database, connection)
@@ -111,7 +112,7 @@ class Coordinator:
         identity = await identity_on(database, connection)
         if identity is None:
             forget_identity(database)
-            raise ScopeLost(f"another database answers as {called(database)} than before; run it again")
+            raise AnotherDatabase(f"another database answers as {called(database)} than before; try again")
         self._note(database, identity)
 
     def _gid(self, database: Database) -> str:

@@ -1,7 +1,7 @@
 """What was done and undone, as the ledger of a database tells it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from dataflow.errors import DataFlowError, UniqueViolation
 from dataflow.execution.database import Database
@@ -14,10 +14,12 @@ from dataflow.runtime.calls import NodeCall
 from dataflow.statements import InsertMany
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.documents import read_document
+from dataflow.transactions.guarded import Guarded
+from dataflow.transactions.identity import check_identity
 from dataflow.transactions.ledger import DO, STEPS, TRY
 from dataflow.transactions.tables import fitting
 
-__all__ = ["DoneAlready", "Entries", "EntryNode"]
+__all__ = ["DoneAlready", "Entries", "Entry", "EntryNode"]
 
 FIELDS = ("saga", "step", "direction", "output")
 
@@ -33,8 +35,18 @@ class DoneAlready(DataFlowError):
         self.output = output
 
 
+class Entry(NamedTuple):
+    """What is to be entered, and the identity of the database that it is meant for."""
+
+    insert: InsertMany
+    identity: str
+
+
 class EntryNode:
-    """Enters into the ledger of a database what was done in the same transaction: in all ``directions`` or in none."""
+    """Enters into the ledger of a database what was done in the same transaction: in all ``directions`` or in none.
+
+    It refuses where another database is in the place of its own, so that what was done in it is undone.
+    """
 
     name = "the ledger"
     outputs = frozenset[str]()
@@ -55,34 +67,40 @@ class EntryNode:
     def missing(self, names: Collection[str]) -> str | None:
         return None
 
-    def prepare(self, parameters: Mapping[str, Any]) -> InsertMany:
+    def prepare(self, parameters: Mapping[str, Any]) -> Entry:
         fields, directions = self.model.fields, parameters["directions"]
         rows = [
             [fields[name].coerce({**parameters, "direction": direction}[name]) for name in FIELDS]
             for direction in directions
         ]
-        return InsertMany(self.model, (*FIELDS, "done_at"), rows, (utcnow(),))
+        insert = InsertMany(self.model, (*FIELDS, "done_at"), rows, (utcnow(),))
+        return Entry(insert, parameters["identity"])
 
     def repeatable(self, parameters: Mapping[str, object]) -> bool:
         return True
 
-    def alone(self, prepared: InsertMany) -> bool:
+    def alone(self, prepared: Entry) -> bool:
         return False
 
-    async def run(self, scope: Place, prepared: InsertMany) -> Output:
+    async def run(self, scope: Place, prepared: Entry) -> Output:
         connection = await scope.connection(self.database)
+        await check_identity(self.database, connection, prepared.identity)
         try:
-            await self.database.executor.insert_many(connection, prepared)
+            await self.database.executor.insert_many(connection, prepared.insert)
         except UniqueViolation as error:
-            output = prepared.rows[0][FIELDS.index("output")]
+            output = prepared.insert.rows[0][FIELDS.index("output")]
             raise DoneAlready(None if output is None else str(output)) from error
         return {}
 
 
 class Entries:
-    """The ledger of a database."""
+    """The ledger of a database.
 
-    def __init__(self, database: Database) -> None:
+    :param identity: that of the database; where another one is in its place, nothing is done or told.
+    """
+
+    def __init__(self, database: Database, identity: str) -> None:
+        self._identity = identity
         self._entry = EntryNode(database)
         self._list = ListNode(database, self._entry.model)
         self._update = BulkUpdateNode(database, self._entry.model)
@@ -90,7 +108,7 @@ class Entries:
 
     async def of(self, saga: str) -> Mapping[tuple[str, str], Any]:
         """The outputs of what was done here, by step and direction; None where it must never be done."""
-        found = await NodeCall(self._list, {"filter": {"saga": saga}})
+        found = await NodeCall(Guarded(self._list, self._identity), {"filter": {"saga": saga}})
         return {
             (row["step"], row["direction"]): None if row["output"] is None else read_document(row["output"])
             for row in found["records"]
@@ -114,11 +132,11 @@ class Entries:
     async def admit(self, saga: str, step: str, output: str) -> None:
         """Note that a step was done that must not have been, if that is what is known of it: so it can be undone."""
         found = {"saga": saga, "step": step, "direction": DO, "output": None}
-        await NodeCall(self._update, {"filter": found, "update": {"output": output}})
+        await NodeCall(Guarded(self._update, self._identity), {"filter": found, "update": {"output": output}})
 
     async def forget(self, sagas: Sequence[str]) -> None:
         """Delete what is known here of some sagas."""
-        await NodeCall(self._delete, {"filter": {"saga": {"$in": sagas}}})
+        await NodeCall(Guarded(self._delete, self._identity), {"filter": {"saga": {"$in": sagas}}})
 
     async def _fence(self, saga: str, step: str, *directions: str) -> bool:
         crash_point("saga.fence.before_ledger")
@@ -131,7 +149,7 @@ class Entries:
         """Enter what has no output; false where that was done before."""
         entry = {"saga": saga, "step": step, "directions": directions, "output": None}
         try:
-            await NodeCall(self._entry, entry)
+            await NodeCall(self._entry, {**entry, "identity": self._identity})
         except DoneAlready:
             return False
         return True

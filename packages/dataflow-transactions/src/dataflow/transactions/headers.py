@@ -11,6 +11,7 @@ from dataflow.nodes.bulk_update import BulkUpdateNode
 from dataflow.nodes.crud import ReadNode
 from dataflow.nodes.listing import ListNode
 from dataflow.runtime.calls import NodeCall
+from dataflow.transactions.guarded import Guarded
 from dataflow.transactions.ledger import SAGAS
 from dataflow.transactions.tables import fitting
 
@@ -36,9 +37,13 @@ class Headers:
         self._read = ReadNode(home, model)
         self._list = ListNode(home, model)
 
-    async def create(self, header: Mapping[str, object]) -> None:
-        """Enter one that begins."""
-        await NodeCall(self._create, {"data": [header]})
+    async def create(self, header: Mapping[str, object], identity: str) -> None:
+        """Enter one that begins.
+
+        :param identity: that of the home.
+        :raises AnotherDatabase: where another one is in its place.
+        """
+        await NodeCall(Guarded(self._create, identity), {"data": [header]})
 
     async def move(self, saga: str, old: str, changes: Mapping[str, object]) -> bool:
         """Change a saga that is in a state; whether it was in that one."""

@@ -10,7 +10,7 @@ from dataflow.transactions.abilities import called
 from dataflow.transactions.borrowing import on_a_connection
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.decisions import ABORT, Decisions
-from dataflow.transactions.identity import identity_on
+from dataflow.transactions.identity import check_identity
 
 __all__ = ["HOLDER", "Home", "homes_of"]
 
@@ -55,8 +55,7 @@ class Home(NamedTuple):
     async def _ask(self, database: Database, unit: str, *, fences: bool) -> str | None:
         async def ask(connection: Connection) -> str | None:
             # On this very connection, as the next one might lead elsewhere, where nothing was decided.
-            if await identity_on(database, connection) != self.identity:
-                raise ScopeLost(f"another database answers as {called(database)} than before; try again")
+            await check_identity(database, connection, self.identity)
             decisions = Decisions(database)
             return await (_settled if fences else Decisions.read)(decisions, connection, unit)
 

@@ -5,15 +5,24 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from dataflow.abc import Connection
-from dataflow.errors import QueryError, UniqueViolation
+from dataflow.errors import QueryError, ScopeLost, UniqueViolation
 from dataflow.execution.database import Database
 from dataflow.model.declare import declare
 from dataflow.model.field import Field
 from dataflow.statements import InsertMany, Select, equals
+from dataflow.transactions.abilities import called
 from dataflow.transactions.borrowing import on_a_connection
 from dataflow.transactions.tables import ensure_tables, fitting
 
-__all__ = ["IDENTITY", "forget_identity", "identity_of", "identity_on", "known_identity"]
+__all__ = [
+    "IDENTITY",
+    "AnotherDatabase",
+    "check_identity",
+    "forget_identity",
+    "identity_of",
+    "identity_on",
+    "known_identity",
+]
 
 DIGITS: Final = 16
 THIS: Final = "this"
@@ -32,6 +41,10 @@ IDENTITY: Final = declare(DataflowIdentity, implied=True)
 _by_database: WeakKeyDictionary[Database, str] = WeakKeyDictionary()
 _by_connection: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
 """A URL may lead to another database the next time that somebody connects; a connection stays where it is."""
+
+
+class AnotherDatabase(ScopeLost):
+    """A connection leads to another database than before."""
 
 
 def known_identity(database: Database) -> str | None:
@@ -70,6 +83,16 @@ async def identity_on(database: Database, connection: Connection) -> str | None:
         if known is not None:
             _by_connection[connection] = known
     return known
+
+
+async def check_identity(database: Database, connection: Connection, identity: str) -> None:
+    """See to it that a connection leads to the database of an identity.
+
+    :raises AnotherDatabase: where it does not; then nothing must be done on it.
+    """
+    if await identity_on(database, connection) != identity:
+        forget_identity(database)
+        raise AnotherDatabase(f"another database answers as {called(database)} than before; try again")
 
 
 async def _made(database: Database, connection: Connection) -> str:

@@ -1,12 +1,13 @@
 """The tables in which sagas are kept: one row for each in its home, one for each thing done where it was done."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
 from dataflow.execution.database import Database
 from dataflow.model.declare import declare
 from dataflow.model.field import Field, utcnow
+from dataflow.transactions.identity import IDENTITY, identity_of
 from dataflow.transactions.tables import ensure_tables
 
 __all__ = ["DO", "LONGEST_ID", "SAGAS", "STEPS", "TRY", "UNDO", "ensure_ledger"]
@@ -24,7 +25,7 @@ LONGEST_ID: Final = 190
 class DataflowSaga:
     """A saga: what it consists of and how far it has come as a whole.
 
-    ``name`` is the id of its node, ``places`` where each action is done, ``problem`` why it goes back.
+    ``name`` is the id of its node, ``places`` the databases on which each action is done, ``problem`` why it goes back.
     """
 
     id: str = Field(primary_key=True, max_length=40)
@@ -54,12 +55,16 @@ SAGAS: Final = declare(DataflowSaga, implied=True)
 STEPS: Final = declare(DataflowSagaStep, implied=True)
 
 
-async def ensure_ledger(home: Database, databases: Iterable[Database]) -> None:
+async def ensure_ledger(home: Database, databases: Iterable[Database]) -> Mapping[Database, str]:
     """See to it that a saga can be kept before anything is done.
 
     :param databases: those of its steps.
+    :returns: who all these are; each is asked once.
     :raises WorkflowError: where a table is missing and must not be made, with the statements that do.
     """
-    await ensure_tables(home, SAGAS)
+    tables = {home: [SAGAS, IDENTITY]}
     for database in databases:
-        await ensure_tables(database, STEPS)
+        tables.setdefault(database, [IDENTITY]).append(STEPS)
+    for database, models in tables.items():
+        await ensure_tables(database, *models)
+    return {database: await identity_of(database) for database in tables}

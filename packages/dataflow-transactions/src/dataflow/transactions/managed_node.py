@@ -17,6 +17,7 @@ from dataflow.transactions.headers import DONE, RUNNING, Headers
 from dataflow.transactions.ids import new_id
 from dataflow.transactions.ledger import ensure_ledger
 from dataflow.transactions.owners import holding, me
+from dataflow.transactions.places import write_places
 from dataflow.transactions.plan import Plan, Stage, key_of
 from dataflow.transactions.saga import Saga
 from dataflow.transactions.together import Together
@@ -66,9 +67,6 @@ class ManagedNode:
         self._id = id
         self._stages = {stage.id: stage for stage in plan.stages}
         self._definition = plan.definition.write()
-        self._places = write_document(
-            {f"{task.step}.{task.direction}": task.database.place for task in plan.tasks}
-        )
 
     def may_write(self, parameters: Mapping[str, object]) -> bool:
         return True
@@ -137,24 +135,26 @@ class ManagedNode:
         return sum(reason is not None for reason in reasons) <= 1
 
     async def _run_saga(self, prepared: Prepared) -> Output:
-        await ensure_ledger(self._plan.home, self._plan.databases)
+        identities = await ensure_ledger(self._plan.home, self._plan.databases)
+        plan = self._plan._replace(identities=identities)
         id, deadline = new_id(), None if prepared.timeout is None else time() + prepared.timeout
         with holding(id):
             crash_point("saga.begin.before_header")
-            await Headers(self._plan.home).create(
+            await Headers(plan.home).create(
                 {
                     "id": id,
                     "name": self._id,
                     "state": RUNNING,
                     "definition": self._definition,
                     "inputs": prepared.inputs,
-                    "places": self._places,
+                    "places": write_places(plan),
                     "deadline": None if deadline is None else datetime.fromtimestamp(deadline, UTC),
                     "owner": me(),
-                }
+                },
+                identities[plan.home],
             )
             crash_point("saga.begin.after_header")
-            outputs = await Saga(id, self._plan, prepared.given, deadline).run()
+            outputs = await Saga(id, plan, prepared.given, deadline).run()
         return _output(id, SAGA, outputs)
 
     def _check_name(self, name: str) -> None:

@@ -11,11 +11,20 @@ from dataflow.errors import (
     SerializationFailure,
     ServerFull,
 )
+from dataflow.transactions.identity import AnotherDatabase
 
 __all__ = ["PASSING", "Attempts"]
 
-PASSING = (ConnectionLost, DatabaseBusy, Deadlock, PoolTimeout, SerializationFailure, ServerFull)
-"""What passes by: a database is away, or busy."""
+PASSING = (
+    AnotherDatabase,
+    ConnectionLost,
+    DatabaseBusy,
+    Deadlock,
+    PoolTimeout,
+    SerializationFailure,
+    ServerFull,
+)
+"""What passes by: a database is away, or busy, or another one is in its place."""
 
 FIRST, LONGEST = 0.05, 1.0  # seconds
 

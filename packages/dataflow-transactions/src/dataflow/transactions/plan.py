@@ -1,6 +1,7 @@
 """A definition whose names were found: what a saga runs."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dataflow.errors import RecordNotFound, ValidationError
@@ -8,6 +9,7 @@ from dataflow.execution.database import Database
 from dataflow.nodes.contract import Node
 from dataflow.nodes.function import FunctionNode
 from dataflow.transactions.definition import Action, Definition
+from dataflow.transactions.entries import Entries
 from dataflow.transactions.ledger import DO, UNDO
 from dataflow.transactions.tasks import Task, make_task
 
@@ -63,11 +65,13 @@ class Plan(NamedTuple):
     """What a saga runs.
 
     :param home: the database that keeps how far it has come as a whole.
+    :param identities: who its databases are, which is known from when a saga begins.
     """
 
     definition: Definition
     home: Database
     stages: tuple[Stage, ...]
+    identities: Mapping[Database, str] = MappingProxyType({})
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -84,6 +88,16 @@ class Plan(NamedTuple):
     def databases(self) -> tuple[Database, ...]:
         """Those that have a part of the ledger."""
         return tuple(dict.fromkeys(task.database for task in self.tasks))
+
+    def entries(self, database: Database) -> Entries:
+        """The part of the ledger that a database has."""
+        return Entries(database, self.identities[database])
+
+    async def perform(
+        self, task: Task, saga: str, values: Mapping[str, object], seconds: float | None = None
+    ) -> Any:
+        """Do something on the database on which the saga has it done; see :meth:`Task.perform`."""
+        return await task.perform(saga, self.identities[task.database], values, seconds)
 
 
 def make_plan(definition: Definition, home: Database, nodes: Mapping[tuple[str, str], Node]) -> Plan:

@@ -1,7 +1,8 @@
 """Going on with what processes have left behind that are gone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from dataflow.engine import DataFlow
@@ -18,7 +19,10 @@ from dataflow.transactions.headers import COMPENSATING, DONE, NOBODY, RUNNING, H
 from dataflow.transactions.in_doubt import recover_branches
 from dataflow.transactions.ledger import SAGAS
 from dataflow.transactions.owners import has_let_go, holding, me
+from dataflow.transactions.places import read_places
+from dataflow.transactions.plan import Plan
 from dataflow.transactions.purge import purge
+from dataflow.transactions.reach import Reached, reach
 from dataflow.transactions.saga import Saga
 from dataflow.transactions.tables import has_table
 
@@ -58,20 +62,25 @@ async def recover(db: DataFlow, older_than: float = 60.0) -> list[Recovered]:
     """
     engines = dict.fromkeys((db, *open_databases.engines()))
     databases = list(dict.fromkeys(one for engine in engines for one in engine.databases().values()))
+    reached = await reach(databases)
     # First, as they hold what the steps of a saga may have to wait for.
     recovered = [
         Recovered(branch.gid, branch.place, branch.action, branch.reason or None)
-        for branch in await recover_branches(databases, older_than)
+        for branch in await recover_branches([*reached], older_than)
     ]
     for database in db.databases().values():
+        if database not in reached:
+            continue
         try:
-            recovered += await _recover_sagas(db, database, older_than)
+            recovered += await _recover_sagas(db, database, reached, older_than)
         except AWAY as error:
             log.warning("%s: what was left behind there has to wait: %s", database.name, error)
     return recovered
 
 
-async def _recover_sagas(db: DataFlow, home: Database, older_than: float) -> Sequence[Recovered]:
+async def _recover_sagas(
+    db: DataFlow, home: Database, reached: Reached, older_than: float
+) -> Sequence[Recovered]:
     """Go on with the sagas that a database keeps."""
     if not await has_table(home, SAGAS):
         return ()
@@ -81,15 +90,16 @@ async def _recover_sagas(db: DataFlow, home: Database, older_than: float) -> Seq
         if _is_left(row, older_than):
             with holding(row["id"]):
                 if await headers.take(row["id"], row["owner"], me()):
-                    recovered.append(await _recover_saga(db, home, headers, row))
-    await purge(db, home)
+                    plan = partial(_plan, db, home, row, reached)
+                    recovered.append(await _recover_saga(plan, headers, row))
+    await purge(home, reached)
     return recovered
 
 
-async def _recover_saga(db: DataFlow, home: Database, headers: Headers, row: Mapping[str, Any]) -> Recovered:
+async def _recover_saga(plan: Callable[[], Plan], headers: Headers, row: Mapping[str, Any]) -> Recovered:
     id, name, state = row["id"], row["name"], row["state"]
     try:
-        state = await _finish(db, home, row)
+        state = await _finish(plan(), row)
     except NotFound as error:
         await headers.take(id, me(), row["owner"])
         return Recovered(id, name, state, str(error))
@@ -101,9 +111,12 @@ async def _recover_saga(db: DataFlow, home: Database, headers: Headers, row: Map
     return Recovered(id, name, state)
 
 
-async def _finish(db: DataFlow, home: Database, row: Mapping[str, Any]) -> str:
+def _plan(db: DataFlow, home: Database, row: Mapping[str, Any], reached: Reached) -> Plan:
+    return find_plan(db, home, Definition.read(row["definition"]), read_places(row["places"]), reached)
+
+
+async def _finish(plan: Plan, row: Mapping[str, Any]) -> str:
     """Finish a saga, or undo it; the state in which it is then."""
-    plan = find_plan(db, home, Definition.read(row["definition"]), read_document(row["places"]))
     deadline = row["deadline"]
     given = read_document(row["inputs"])
     if row["state"] == COMPENSATING:

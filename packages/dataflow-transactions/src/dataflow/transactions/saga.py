@@ -9,7 +9,7 @@ from typing import Any
 from dataflow.errors import ConnectionLost, DataFlowError, TransactionTimeout
 from dataflow.transactions.compensation import Compensation
 from dataflow.transactions.crash import crash_point
-from dataflow.transactions.entries import DoneAlready, Entries
+from dataflow.transactions.entries import DoneAlready
 from dataflow.transactions.errors import SagaFailed
 from dataflow.transactions.headers import COMPENSATING, DONE, NOBODY, RUNNING, Headers
 from dataflow.transactions.ledger import DO
@@ -97,7 +97,7 @@ class Saga:
     async def look(self) -> None:
         """Take up the outputs of the steps that were done."""
         for database in self._plan.databases:
-            for (step, direction), output in (await Entries(database).of(self.id)).items():
+            for (step, direction), output in (await self._plan.entries(database).of(self.id)).items():
                 if direction == DO and output is not None:
                     self._outputs[step] = output
 
@@ -126,7 +126,7 @@ class Saga:
 
         :raises Refused: where it is known that it was not done, and why.
         """
-        entries, attempts = Entries(stage.do.database), Attempts(ATTEMPTS)
+        entries, attempts = self._plan.entries(stage.do.database), Attempts(ATTEMPTS)
         values = stage.values(self._outputs, self._given.get(stage.id, {}), f"{self.id}:{stage.id}")
         seconds = self._seconds_left()
         is_first = not stage.is_vague or await entries.announce(self.id, stage.id)
@@ -134,7 +134,7 @@ class Saga:
             return await self._recorded(stage)
         while True:
             try:
-                return await stage.do.perform(self.id, values, seconds)
+                return await self._plan.perform(stage.do, self.id, values, seconds)
             except DoneAlready as late:
                 return await self._recorded(stage, late.output)
             except Failed as failed:
@@ -158,7 +158,7 @@ class Saga:
         :param late: the output of our own call, which came after that.
         :raises Stopped: where it must not be done.
         """
-        output = (await Entries(stage.do.database).of(self.id))[stage.id, DO]
+        output = (await self._plan.entries(stage.do.database).of(self.id))[stage.id, DO]
         if output is not None:
             return output
         if late is not None and stage.is_vague:

@@ -9,11 +9,10 @@ from dataflow.nodes.contract import Node, Output, Place
 from dataflow.nodes.transaction_context import TransactionContextNode
 from dataflow.runtime.calls import NodeHandle
 from dataflow.runtime.run import Run
-from dataflow.statements import InsertMany
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.definition import Action
 from dataflow.transactions.documents import read_document, write_document
-from dataflow.transactions.entries import EntryNode
+from dataflow.transactions.entries import Entry, EntryNode
 from dataflow.transactions.errors import NotDone
 from dataflow.transactions.ledger import DO
 from dataflow.workflow.builder import WorkflowBuilder
@@ -88,8 +87,8 @@ class WorkNode:
 class TaskEntryNode(EntryNode):
     """Enters a step, or what undid it, after its work."""
 
-    async def run(self, scope: Place, prepared: InsertMany) -> Output:
-        ((_, _, direction, _),) = prepared.rows
+    async def run(self, scope: Place, prepared: Entry) -> Output:
+        ((_, _, direction, _),) = prepared.insert.rows
         is_forward = direction == DO
         crash_point("saga.step.before_ledger" if is_forward else "saga.compensation.before_ledger")
         output = await super().run(scope, prepared)
@@ -114,18 +113,27 @@ class Task(NamedTuple):
     workflow: Workflow
     bounded: Workflow
 
-    async def perform(self, saga: str, values: Mapping[str, object], seconds: float | None = None) -> Any:
+    async def perform(
+        self, saga: str, identity: str, values: Mapping[str, object], seconds: float | None = None
+    ) -> Any:
         """Do it and enter it into the ledger, both or nothing.
 
+        :param identity: that of the database.
         :param values: what the node is given.
         :param seconds: how long it may take.
         :returns: its output, as it was entered.
+        :raises AnotherDatabase: where another one is in its place; then nothing has happened there.
         :raises DoneAlready: where the ledger has an entry of it; then nothing has happened in the database.
         :raises Failed: where it is a step outside of any transaction, and failed by itself.
         """
         given: dict[str, Mapping[str, object]] = {
             WORK: values,
-            ENTRY: {"saga": saga, "step": self.step, "directions": [self.direction]},
+            ENTRY: {
+                "saga": saga,
+                "step": self.step,
+                "directions": [self.direction],
+                "identity": identity,
+            },
         }
         if seconds is not None:
             given[TERMS] = {"timeout": seconds}
