@@ -1,13 +1,15 @@
 """MySQL's corners: keys over beginnings, names that differ in case alone, dates that are none, flags that count."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
 from dataflow import DataFlow
 from dataflow.cli import main
-from dataflow.errors import ConfigurationError, UniqueViolation
+from dataflow.errors import AccessDenied, ConfigurationError, UniqueViolation, UnknownName
+from dataflow.url import DatabaseURL
 
 from .databases import MYSQL, Existing, empty
 
@@ -125,6 +127,58 @@ def test_a_column_may_be_referred_to_in_another_spelling(request: pytest.Fixture
             db.register_schema_as_models()
             [order] = db.run_sync(db.nodes.OrderListNode(include=["User_Id.User"]))["records"]
             assert order["User_Id.User"] == {"Id": 7}
+
+
+@contextmanager
+def user(database: Existing, *grants: str) -> Iterator[str]:
+    """The URL for a user with these rights on tables of a database."""
+    parts = DatabaseURL.parse(database.url)
+    name = f"clerk_{parts.database}"[-32:]  # several processes may share a server
+    rights = (grant.replace(" ON ", f" ON `{parts.database}`.") for grant in grants)
+    database.ask(f"CREATE USER {name}@'%'", *(f"GRANT {right} TO {name}@'%'" for right in rights))
+    try:
+        yield database.url.partition("://")[0] + f"://{name}@" + database.url.rpartition("@")[2]
+    finally:
+        database.ask(f"DROP USER {name}@'%'")
+
+
+def test_columns_that_the_user_may_not_read_are_left_out(request: pytest.FixtureRequest) -> None:
+    with empty(MYSQL, request) as shop:
+        shop.ask(
+            "CREATE TABLE partly (id int PRIMARY KEY, name varchar(20), note text, secret text)",
+            "CREATE TABLE pairs (a int, b int, n int, PRIMARY KEY (a, b))",
+            "CREATE TABLE box (id int PRIMARY KEY)",
+            "INSERT INTO partly VALUES (1, 'Ann', 'n', 'psst')",
+            "INSERT INTO pairs VALUES (1, 2, 3)",
+        )
+        of_partly = "SELECT (id, name), INSERT (id, name, note), UPDATE (name) ON partly"
+        of_pairs = "SELECT (b, n), UPDATE (n) ON pairs"
+        with (
+            user(shop, of_partly, of_pairs, "INSERT ON box") as url,
+            DataFlow(url, existing_schema_mode=True) as db,
+        ):
+            columns = db.discover_schema()["partly"]["columns"]
+            # Who may write it sees it too.
+            assert {name: column["forbidden"] for name, column in columns.items()} == {
+                "id": False,
+                "name": False,
+                "note": True,
+            }
+            done = db.register_schema_as_models()
+            assert done["errors"] == {"box": "box: it has no columns that this user may read"}
+            changed = db.run_sync(db.nodes.PartlyUpdateNode(id=1, updates={"name": "Bob"}))
+            assert changed["record"] == {"id": 1, "name": "Bob"}
+            db.run_sync(db.nodes.PartlyBulkCreateNode(data=[{"id": 2, "name": "Di"}]))
+            db.run_sync(db.nodes.PartlyBulkUpdateNode(data=[{"id": 1, "name": "Cy"}]))
+            rows = [{"id": 1, "name": "Cy"}, {"id": 2, "name": "Di"}]
+            assert db.run_sync(db.nodes.PartlyListNode(order_by=["id"]))["records"] == rows
+            with pytest.raises(AccessDenied):
+                db.run_sync(db.nodes.PartlyDeleteNode(id=1))
+            with pytest.raises(UnknownName):
+                db.run_sync(db.nodes.PartlyListNode(filter={"secret": "psst"}))
+            # Without all of its key no row can be told from another.
+            assert set(done["generated_nodes"]["pairs"]) == {"list", "read"}
+            assert db.run_sync(db.nodes.PairListNode())["records"] == [{"b": 2, "n": 3}]
 
 
 def test_a_url_without_a_database_is_told(shop: Existing, capsys: pytest.CaptureFixture[str]) -> None:

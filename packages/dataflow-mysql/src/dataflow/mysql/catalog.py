@@ -20,7 +20,8 @@ __all__ = ["catalog_of"]
 # Names compare as bytes: a collation would take users for Users, where these are two tables.
 TABLES = """
 SELECT t.table_name, t.table_type, t.table_rows, t.table_comment, t.create_options,
-    c.column_name, c.column_type, c.is_nullable, c.column_default, c.extra, c.generation_expression, c.column_comment
+    c.column_name, c.column_type, c.is_nullable, c.column_default, c.extra, c.generation_expression, c.column_comment,
+    c.privileges
 FROM information_schema.tables AS t
 LEFT JOIN information_schema.columns AS c
     ON c.table_schema = t.table_schema AND c.table_name = t.table_name
@@ -138,7 +139,7 @@ def _of(kind: str, parts: Iterable[Part]) -> Iterable[Part]:
 
 
 def _column(row: Row, *, is_mariadb: bool) -> CatalogColumn:
-    name, type, nullable, default, extra, expression, comment = row
+    name, type, nullable, default, extra, expression, comment, rights = row
     extra = (extra or "").upper()
     # MariaDB writes defaults as expressions, and the word NULL for none; MySQL their values.
     if is_mariadb and default == "NULL":
@@ -152,6 +153,8 @@ def _column(row: Row, *, is_mariadb: bool) -> CatalogColumn:
         generated=expression or "",
         identity="by default" if "AUTO_INCREMENT" in extra else "",
         hidden="INVISIBLE" in extra,
+        # Who may only write it sees it too.
+        forbidden="select" not in rights.split(","),
         comment=comment or "",
         as_text=as_text(type),
     )
