@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,3 +138,22 @@ def test_a_key_that_descends_is_numbered_by_nobody(odd: DataFlow) -> None:
     with pytest.raises(MissingValue):
         odd.run_sync(odd.nodes.DownwardCreateNode(n=1))
     assert odd.run_sync(odd.nodes.DownwardCreateNode(id=7, n=1))["id"] == 7
+
+
+def test_a_file_that_is_only_read_stays_as_it_is_to_the_byte(shop: Existing) -> None:
+    file = Path(shop.url.removeprefix("sqlite:///"))
+    before = file.read_bytes()
+    with DataFlow(shop.url, existing_schema_mode=True) as db:
+        db.discover_schema()
+        db.register_schema_as_models()
+        db.reconstruct_models_from_registry()
+        assert db.run_sync(db.nodes.AnythingListNode(count_only=True))["count"] == 3
+        assert file.read_bytes() == before
+        db.run_sync(db.nodes.AnythingCreateNode(stuff=1))
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    # What tells the journal mode, and what counts the changes of the schema.
+    written = file.read_bytes()
+    assert (written[18:20], written[40:44]) == (before[18:20], before[40:44])
+    with DataFlow(shop.url) as db:
+        db.discover_schema()
+    assert shop.ask("PRAGMA journal_mode") == [("wal",)]
