@@ -14,6 +14,8 @@ from dataflow.mysql.options import MySQLOptions
 from dataflow.mysql.replication import ReadingConnection
 from dataflow.mysql.testing import MySQL, MySQLReplica
 from dataflow.testing.suite import server_of
+from dataflow.transactions import recover
+from dataflow.transactions.abilities import IsReplica
 from dataflow.url import DatabaseURL
 
 LEADER = MySQL(own=True, settings=MySQLReplica.leading)
@@ -274,3 +276,15 @@ def test_a_primary_without_a_log_has_no_replica(request: pytest.FixtureRequest, 
 
     with server_of(MySQL(own=True), request).database() as url:
         asyncio.run(main(url))
+
+
+def test_recovery_refuses_a_server_that_can_only_be_read(pair: Pair) -> None:
+    """A replica of production is: it may not know yet what was decided."""
+    pair.follower.command("SET GLOBAL read_only = ON")
+    try:
+        with DataFlow(pair.replica) as db, pytest.raises(IsReplica, match="nothing is judged by it"):
+            asyncio.run(recover(db))
+    finally:
+        pair.follower.command("SET GLOBAL read_only = OFF")
+    with DataFlow(pair.primary) as db:
+        assert asyncio.run(recover(db)) == []

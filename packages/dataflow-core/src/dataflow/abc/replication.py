@@ -19,6 +19,9 @@ class Replication(Protocol):
     def check(self, position: str) -> None:
         """:raises InvalidValue: where a text is no position."""
 
+    async def is_replica(self, connection: Connection) -> bool:
+        """Whether a connection leads to a server that only follows another one, or lets nobody write."""
+
     async def position(self, connection: Connection) -> str:
         """How far the primary is to which a connection leads."""
 

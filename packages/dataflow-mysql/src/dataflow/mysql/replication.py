@@ -17,6 +17,8 @@ __all__ = ["MySQLReplication", "ReadingConnection"]
 
 # "0-1-42,1-1-7" on MariaDB, "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,..." on MySQL
 POSITION = re.compile(r"[0-9][0-9A-Za-z_:,-]{0,9999}|[a-f][0-9A-Za-z_:,-]{35,9999}")
+WRITABLE = ("0", "OFF")
+"""What ``read_only`` is where anybody writes: a number or a word, by the version."""
 NOTHING = "0"
 """The position of a primary that has logged nothing yet."""
 
@@ -45,6 +47,11 @@ class MySQLReplication:
     def check(self, position: str) -> None:
         if POSITION.fullmatch(position) is None:
             raise InvalidValue("this is no position of a MySQL or MariaDB server; db.position() tells one")
+
+    async def is_replica(self, connection: Connection) -> bool:
+        # A server that others follow may follow one itself; which rows come from elsewhere it does not tell everybody.
+        ((read_only,),) = await connection.fetch("SELECT @@global.read_only", ())
+        return str(read_only) not in WRITABLE
 
     async def position(self, connection: Connection) -> str:
         if _is_mariadb(connection):

@@ -22,6 +22,7 @@ SELECT system_identifier::text, pg_catalog.pg_current_wal_insert_lsn()::text,
     pg_catalog.current_setting('wal_block_size')::int
 FROM pg_catalog.pg_control_system()
 """
+FOLLOWS = "SELECT pg_catalog.pg_is_in_recovery()"
 SEGMENT_HEADER, PAGE_HEADER = 40, 24  # bytes
 REPLAYED = """
 SELECT system_identifier::text, pg_catalog.pg_is_in_recovery(),
@@ -38,6 +39,10 @@ class PostgresReplication:
 
     def check(self, position: str) -> None:
         _read(position)
+
+    async def is_replica(self, connection: Connection) -> bool:
+        ((is_standby,),) = await connection.fetch(FOLLOWS, ())
+        return bool(is_standby)
 
     async def position(self, connection: Connection) -> str:
         ((cluster, lsn, segment, page),) = await connection.fetch(WRITTEN, ())

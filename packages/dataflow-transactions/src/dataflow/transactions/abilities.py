@@ -1,18 +1,37 @@
 """What databases can do for a transaction that spans several of them, as they have said themselves."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 from weakref import WeakSet
 
 from dataflow.abc import Connection, TwoPhase
+from dataflow.capabilities import Capability
+from dataflow.errors import WorkflowError
 from dataflow.execution.database import Database
 from dataflow.transactions.borrowing import on_a_connection
 
-__all__ = ["called", "gone_with_its_process", "problem_on", "two_phase_of", "unable", "why_not"]
+if TYPE_CHECKING:
+    from dataflow.abc import ReplicatingDialect
+
+__all__ = [
+    "IsReplica",
+    "called",
+    "gone_with_its_process",
+    "problem_on",
+    "refuse_replica",
+    "two_phase_of",
+    "unable",
+    "why_not",
+]
 
 _able: WeakSet[Database] = WeakSet()
 """The databases that were asked, and can prepare a transaction."""
 _asked: WeakSet[Connection] = WeakSet()
 """The connections on which that was asked: a server that is set up otherwise was restarted, and has new ones only."""
+
+
+class IsReplica(WorkflowError):
+    """Recovery was sent to a server that follows another one."""
 
 
 def called(database: Database) -> str:
@@ -59,3 +78,17 @@ async def problem_on(database: Database, connection: Connection) -> str | None:
     else:
         _able.discard(database)
     return problem
+
+
+async def refuse_replica(database: Database, connection: Connection) -> None:
+    """Refuse to judge by what a replica knows, as what was decided and done may not have come to it yet.
+
+    :raises IsReplica: where a connection leads to one; a server may become one, or cease to be one, at any time.
+    """
+    if Capability.REPLICAS not in database.dialect.capabilities:
+        return
+    if await cast("ReplicatingDialect", database.dialect).replication.is_replica(connection):
+        raise IsReplica(
+            f"{called(database)} is a replica, or can only be read, and may not know yet what was decided and done: "
+            "nothing is judged by it. Have recovery connect to the server that is written to"
+        )

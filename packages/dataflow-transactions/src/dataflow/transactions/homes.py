@@ -6,7 +6,7 @@ from typing import NamedTuple
 from dataflow.abc import Connection
 from dataflow.errors import ScopeLost, UniqueViolation
 from dataflow.execution.database import Database
-from dataflow.transactions.abilities import called
+from dataflow.transactions.abilities import called, refuse_replica
 from dataflow.transactions.borrowing import on_a_connection
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.decisions import ABORT, Decisions
@@ -55,6 +55,7 @@ class Home(NamedTuple):
     async def _ask(self, database: Database, unit: str, *, fences: bool) -> str | None:
         async def ask(connection: Connection) -> str | None:
             # On this very connection, as the next one might lead elsewhere, where nothing was decided.
+            await refuse_replica(database, connection)
             await check_identity(database, connection, self.identity)
             decisions = Decisions(database)
             return await (_settled if fences else Decisions.read)(decisions, connection, unit)

@@ -10,7 +10,7 @@ from dataflow.errors import DataFlowError, QueryError, ValidationError
 from dataflow.execution.database import Database
 from dataflow.logs import logger
 from dataflow.model.field import utcnow
-from dataflow.transactions.abilities import two_phase_of
+from dataflow.transactions.abilities import refuse_replica, two_phase_of
 from dataflow.transactions.borrowing import on_a_connection
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.decisions import ABORT, COMMIT, Decision, Decisions
@@ -160,6 +160,7 @@ async def _sites(databases: Iterable[Database]) -> Sequence[Site]:
 
 
 async def _site(database: Database, connection: Connection) -> Site | None:
+    await refuse_replica(database, connection)
     identity = await identity_on(database, connection)
     if identity is None:
         return None
@@ -183,6 +184,7 @@ async def _own(database: Database, connection: Connection) -> tuple[str, Sequenc
 
 async def _prepared(database: Database, connection: Connection) -> Sequence[Branch]:
     """All that bears such a name as ours do."""
+    await refuse_replica(database, connection)
     found = await two_phase_of(database).in_doubt(connection, PREFIX)
     return [
         Branch(database, one.gid, unit_age(gid.unit) if one.age is None else one.age)
@@ -203,7 +205,7 @@ async def _find(databases: Sequence[Database], gid: str) -> Branch:
 
 
 def _warn(database: Database, error: DataFlowError) -> None:
-    log.warning("%s cannot be reached for recovery: %s", database.place or database.name, error)
+    log.warning("%s is left out of recovery: %s", database.place or database.name, error)
 
 
 # ---------------------------------------------------------------------- ending

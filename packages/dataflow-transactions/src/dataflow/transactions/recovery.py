@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
+from dataflow.config import PRIMARY
 from dataflow.engine import DataFlow
 from dataflow.errors import DatabaseError, PoolTimeout
 from dataflow.execution.database import Database
@@ -59,10 +60,11 @@ async def recover(db: DataFlow, older_than: float = 60.0) -> list[Recovered]:
         database objects that are open.
     :param older_than: seconds.
     :returns: what became of each of them.
+    :raises IsReplica: where the primary database of ``db`` is a replica of another one: nothing is judged by it.
     """
     engines = dict.fromkeys((db, *open_databases.engines()))
     databases = list(dict.fromkeys(one for engine in engines for one in engine.databases().values()))
-    reached = await reach(databases)
+    reached = await reach(db.databases()[PRIMARY], databases)
     # First, as they hold what the steps of a saga may have to wait for.
     recovered = [
         Recovered(branch.gid, branch.place, branch.action, branch.reason or None)

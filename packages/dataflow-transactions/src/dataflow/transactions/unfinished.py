@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from dataflow.config import PRIMARY
 from dataflow.engine import DataFlow
 from dataflow.errors import ValidationError
+from dataflow.execution.database import Database
 from dataflow.transactions.headers import (
     COMPENSATED,
     COMPENSATING,
@@ -16,6 +18,7 @@ from dataflow.transactions.headers import (
 )
 from dataflow.transactions.in_doubt import branches_in_doubt, resolve_branch
 from dataflow.transactions.ledger import SAGAS
+from dataflow.transactions.reach import reach
 from dataflow.transactions.tables import has_table
 
 __all__ = ["IN_DOUBT", "VERDICTS", "Unfinished", "resolve", "unfinished"]
@@ -44,9 +47,12 @@ class Unfinished(NamedTuple):
 
 
 async def unfinished(db: DataFlow) -> Sequence[Unfinished]:
-    """What has not come to its end on the databases of an object, each kind with the oldest first."""
+    """What has not come to its end on the databases of an object, each kind with the oldest first.
+
+    :raises IsReplica: where its primary database is a replica, which does not know all.
+    """
     found: list[Unfinished] = []
-    for database in db.databases().values():
+    for database in await _databases(db):
         if await has_table(database, SAGAS):
             for row in await Headers(database).list([RUNNING, COMPENSATING, NEEDS_ATTENTION]):
                 age = (datetime.now(UTC) - row["created_at"]).total_seconds()
@@ -64,7 +70,7 @@ async def resolve(db: DataFlow, id: str, verdict: str) -> str:
     :returns: what became of it, as the end of a sentence.
     :raises ValidationError: where there is no such thing, or it is in another state.
     """
-    databases = list(db.databases().values())
+    databases = await _databases(db)
     if verdict in ("commit", "abort"):
         return await resolve_branch(databases, id, commit=verdict == "commit")
     for database in databases:
@@ -75,6 +81,12 @@ async def resolve(db: DataFlow, id: str, verdict: str) -> str:
     raise ValidationError(
         "there is no saga of this name; dataflow transactions list shows those that are there"
     )
+
+
+async def _databases(db: DataFlow) -> Sequence[Database]:
+    """Those of an object that are no replicas."""
+    databases = db.databases()
+    return [*await reach(databases[PRIMARY], databases.values(), all_of_them=True)]
 
 
 async def _resolve_saga(headers: Headers, id: str, verdict: str) -> str:
