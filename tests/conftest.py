@@ -66,6 +66,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors, as a test waits for servers and programs a third of its time."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
     left_out = [f"--without-{name}: its tests are left out" for name in left_out_of(config)]
     return [f"python: {sys.version.split()[0]}, sqlite: {sqlite3.sqlite_version}", *left_out]

@@ -79,7 +79,7 @@ def run_tests(environment: Path, project: Path, *arguments: str) -> "subprocess.
             *arguments,
         ],
         cwd=project,
-        env=settings | {"DATAFLOW_TEST_EXAMPLES": "0.1", "PYTHONDONTWRITEBYTECODE": "1"},
+        env=settings | {"DATAFLOW_TEST_EXAMPLES": "0.1"},
         capture_output=True,
         text=True,
     )
