@@ -47,7 +47,7 @@ class DuckDBDialect:
     returning: frozenset[type] = frozenset({Insert, Update, Delete})
     generated_key = ""
     batch_size = 10_000
-    upsert_batch_size = 10_000
+    list_batch_size = 10_000
     in_process = True
     pool_size = 5
     no_limit: str | None = None

@@ -39,8 +39,8 @@ class Dialect(Protocol):
     batch_size: int
     """How many rows a bulk node writes at once where the user does not say."""
 
-    upsert_batch_size: int
-    """How many of a list an upsert writes at once; where more are quicker, a list is in memory anyway."""
+    list_batch_size: int
+    """How many of a list it writes at once, unless bad rows are set aside; a list is in memory anyway."""
 
     fork_closes: bool
     """Whether a connection that is open when the process forks does harm in a child that never touches it."""

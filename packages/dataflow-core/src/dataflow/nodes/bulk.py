@@ -181,7 +181,9 @@ class BulkNode(ModelNode):
         return size
 
     def _usual_batch_size(self, parameters: Mapping[str, object]) -> int:
-        return self.database.dialect.batch_size
+        dialect = self.database.dialect
+        is_in_memory = isinstance(parameters.get("data"), list | tuple)
+        return dialect.list_batch_size if is_in_memory and not self.tolerates(parameters) else dialect.batch_size
 
     def _report(self, parameters: Mapping[str, object]) -> Report | None:
         report = parameters.get("progress")

@@ -106,11 +106,6 @@ class BulkUpsertNode(BulkNode):
             inserted, updated = inserted + new, updated + met
         return inserted, updated
 
-    def _usual_batch_size(self, parameters: Mapping[str, object]) -> int:
-        dialect = self.database.dialect
-        is_in_memory = isinstance(parameters.get("data"), list | tuple)
-        return dialect.upsert_batch_size if is_in_memory else dialect.batch_size
-
     def _plan(self, match: tuple[str, ...], names: tuple[str, ...]) -> BulkPlan:
         plan = self.plans.plan(names)
         lacking = [name for name in match if name not in names]

@@ -66,7 +66,7 @@ class MySQLDialect:
     pool_size = CONNECTIONS_KEPT
     max_connections: int | None = None
     batch_size = 1000
-    upsert_batch_size = 1000
+    list_batch_size = 1000
     fork_closes = False
     generated_key = "LAST_INSERT_ID()"
     isolations = frozenset(Isolation)

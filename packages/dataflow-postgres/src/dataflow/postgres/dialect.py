@@ -62,7 +62,7 @@ class PostgresDialect:
     pool_size = CONNECTIONS_KEPT
     max_connections: int | None = None
     batch_size = 10_000
-    upsert_batch_size = 100_000  # each looks through the table once
+    list_batch_size = 100_000  # each upsert looks through the table once
     fork_closes = False
     no_limit: str | None = None
 

@@ -59,7 +59,7 @@ class SQLiteDialect:
     in_process = True
     pool_size = CONNECTIONS_KEPT
     batch_size = 1000
-    upsert_batch_size = 1000
+    list_batch_size = 1000
     no_limit: str | None = "-1"
 
     def __init__(self, url: DatabaseURL, config: DataFlowConfig) -> None:
