@@ -183,7 +183,9 @@ class BulkNode(ModelNode):
     def _usual_batch_size(self, parameters: Mapping[str, object]) -> int:
         dialect = self.database.dialect
         is_in_memory = isinstance(parameters.get("data"), list | tuple)
-        return dialect.list_batch_size if is_in_memory and not self.tolerates(parameters) else dialect.batch_size
+        return (
+            dialect.list_batch_size if is_in_memory and not self.tolerates(parameters) else dialect.batch_size
+        )
 
     def _report(self, parameters: Mapping[str, object]) -> Report | None:
         report = parameters.get("progress")
