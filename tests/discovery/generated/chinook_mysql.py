@@ -112,6 +112,7 @@ class Invoice:
     BillingState: Annotated[str, Field(max_length=40)] | None
     BillingCountry: Annotated[str, Field(max_length=40)] | None
     BillingPostalCode: Annotated[str, Field(max_length=10)] | None
+    # A class does not say how many places there are: the database rounds to decimal(10,2).
     Total: Decimal
 
     __dataflow__ = {
@@ -127,6 +128,7 @@ class InvoiceLine:
     InvoiceLineId: Annotated[int, Field(primary_key=True)]
     InvoiceId: Annotated[int, ForeignKey("Invoice", on_delete="no_action")]
     TrackId: Annotated[int, ForeignKey("Track", on_delete="no_action")]
+    # A class does not say how many places there are: the database rounds to decimal(10,2).
     UnitPrice: Decimal
     Quantity: int
 
@@ -190,6 +192,7 @@ class Track:
     Composer: Annotated[str, Field(max_length=220)] | None
     Milliseconds: int
     Bytes: int | None
+    # A class does not say how many places there are: the database rounds to decimal(10,2).
     UnitPrice: Decimal
 
     __dataflow__ = {

@@ -112,6 +112,7 @@ class Invoice:
     billing_state: Annotated[str, Field(max_length=40)] | None
     billing_country: Annotated[str, Field(max_length=40)] | None
     billing_postal_code: Annotated[str, Field(max_length=10)] | None
+    # A class does not say how many places there are: the database rounds to numeric(10,2).
     total: Decimal
 
     __dataflow__ = {
@@ -127,6 +128,7 @@ class InvoiceLine:
     invoice_line_id: Annotated[int, Field(primary_key=True)]
     invoice_id: Annotated[int, ForeignKey("Invoice", on_delete="no_action")]
     track_id: Annotated[int, ForeignKey("Track", on_delete="no_action")]
+    # A class does not say how many places there are: the database rounds to numeric(10,2).
     unit_price: Decimal
     quantity: int
 
@@ -190,6 +192,7 @@ class Track:
     composer: Annotated[str, Field(max_length=220)] | None
     milliseconds: int
     bytes: int | None
+    # A class does not say how many places there are: the database rounds to numeric(10,2).
     unit_price: Decimal
 
     __dataflow__ = {

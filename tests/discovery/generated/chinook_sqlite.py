@@ -105,6 +105,7 @@ class Invoice:
     BillingState: str | None
     BillingCountry: str | None
     BillingPostalCode: str | None
+    # A class does not say that the database keeps NUMERIC(10,2) as a float.
     Total: Decimal
 
     __dataflow__ = {
@@ -119,6 +120,7 @@ class InvoiceLine:
     InvoiceLineId: Annotated[int, Field(primary_key=True)]
     InvoiceId: Annotated[int, ForeignKey("Invoice", on_delete="no_action")]
     TrackId: Annotated[int, ForeignKey("Track", on_delete="no_action")]
+    # A class does not say that the database keeps NUMERIC(10,2) as a float.
     UnitPrice: Decimal
     Quantity: int
 
@@ -179,6 +181,7 @@ class Track:
     Composer: str | None
     Milliseconds: int
     Bytes: int | None
+    # A class does not say that the database keeps NUMERIC(10,2) as a float.
     UnitPrice: Decimal
 
     __dataflow__ = {

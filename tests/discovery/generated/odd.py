@@ -40,6 +40,7 @@ class Field:
     id: Annotated[int_, Field_(primary_key=False)]
     a_b: Annotated[dict[str, Any], Field_(column="a.b")] | None
     paid: Annotated[bool, Field_(default=False)] | None
+    # A class does not say that the database keeps NUMERIC as a float.
     price: Annotated[Decimal, Field_(default=Decimal("1.5"))] | None
     # Default of the database, which a model does not use: lower('X')
     made: str | None

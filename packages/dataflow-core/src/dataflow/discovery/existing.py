@@ -8,7 +8,7 @@ from dataflow.discovery.definitions import Whereabouts, definition_of, differenc
 from dataflow.discovery.models import Place, model_of
 from dataflow.discovery.names import class_names, labels
 from dataflow.discovery.node import DiscoveryNode, tables_in
-from dataflow.discovery.registration import Adopt, Registration, asked_for, register
+from dataflow.discovery.registration import Adopt, Registration, found_among, names_of, register
 from dataflow.discovery.registry import REGISTRY, Entry, Registry
 from dataflow.errors import DataFlowError
 from dataflow.execution.database import Database
@@ -44,10 +44,10 @@ class ExistingDatabase:
 
         :param persist: whether the registry is to know of them.
         """
-        asked_for(asked, ())
+        names = names_of(asked)
         place = self.place()
         tables = place.tables
-        wanted, errors = asked_for(asked, _without_registry(tables) if asked is None else tables)
+        wanted, errors = found_among(_without_registry(tables) if names is None else names, tables)
         done = register(place, wanted, adopt)
         persisted = persist and bool(done.models) and self._save(place, done)
         result = done._replace(errors={**errors, **done.errors}).result("registered_models")

@@ -53,7 +53,7 @@ class Place:
         label = self._labels.get((reference.schema, reference.table))
         if label is None or len(reference.columns) != len(reference.referred):
             return None
-        fields = field_names(column.name for column in self.tables[label].columns)
+        fields = field_names(column.name for column in _usable(self.tables[label]).columns)
         if not fields.keys() >= set(reference.referred):
             return None
         return self.names[label], tuple(fields[column] for column in reference.referred)

@@ -1,7 +1,7 @@
 """From the names of tables and columns to those of classes and fields."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from keyword import iskeyword
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from unicodedata import normalize
 from dataflow.catalog import CatalogTable
 from dataflow.model.naming import singular, snake_case
 
-__all__ = ["class_names", "field_names", "labels"]
+__all__ = ["class_names", "field_names", "kept_apart", "labels"]
 
 WORDS = re.compile(r"[\W_]+")
 
@@ -92,20 +92,24 @@ def field_names(columns: Iterable[str]) -> Mapping[str, str]:
     >>> field_names(["First Name", "a.b", "$set", "a_b"])
     {'First Name': 'First Name', 'a.b': 'a_b_2', '$set': '_set', 'a_b': 'a_b'}
     """
-    names = list(columns)
-    taken = {name for name in names if _is_plain(name)}
-    fields: dict[str, str] = {}
-    for name in names:
-        field = name if _is_plain(name) else _plain(name)
-        if field != name:
-            field = next(other for other in _numbered(field) if other not in taken)
-            taken.add(field)
-        fields[name] = field
-    return fields
+    return kept_apart(columns, _plain)
 
 
-def _is_plain(name: str) -> bool:
-    return _plain(name) == name
+def kept_apart(names: Iterable[str], plain: Callable[[str], str]) -> Mapping[str, str]:
+    """What becomes of each name, with a number where another one is called so already.
+
+    :param plain: makes a name fit; those that fit as they are keep themselves.
+    """
+    given = list(names)
+    taken = {name for name in given if plain(name) == name}
+    found: dict[str, str] = {}
+    for name in given:
+        fitting = plain(name)
+        if fitting != name:
+            fitting = next(other for other in _numbered(fitting) if other not in taken)
+            taken.add(fitting)
+        found[name] = fitting
+    return found
 
 
 def _plain(name: str) -> str:

@@ -1,6 +1,6 @@
 """Making models of tables, one by one: what cannot be made is told, and keeps no other from being made."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from dataflow.discovery.models import Place, model_of
@@ -10,7 +10,16 @@ from dataflow.model.naming import snake_case
 from dataflow.model.schema import Model
 from dataflow.nodes.contract import Node
 
-__all__ = ["Adopt", "GeneratedNodes", "NodeName", "Registration", "asked_for", "models_of", "register"]
+__all__ = [
+    "Adopt",
+    "GeneratedNodes",
+    "NodeName",
+    "Registration",
+    "found_among",
+    "models_of",
+    "names_of",
+    "register",
+]
 
 Adopt = Callable[[Model], Mapping[str, Node]]
 """Takes a model up into an engine, and gives its nodes by their types."""
@@ -78,24 +87,26 @@ class Registration(NamedTuple):
         }
 
 
-def asked_for(tables: object, known: Collection[str]) -> tuple[list[str], dict[str, str]]:
-    """The labels that were asked for, and why others are not among them.
+def names_of(tables: object) -> list[str] | None:
+    """The tables that somebody asks for, each once; None for all.
 
-    :param tables: a list of them; None for all.
     :raises InvalidValue: for what is no list of names.
     """
     if tables is None:
-        return list(known), {}
-    if isinstance(tables, str) or not isinstance(tables, Iterable):
-        raise InvalidValue("tables: expected a list of names such as ['users', 'orders']")
-    names = list(dict.fromkeys(cast("Iterable[object]", tables)))
+        return None
+    names = [None] if isinstance(tables, str) or not isinstance(tables, Iterable) else [*tables]
     if not all(isinstance(name, str) for name in names):
         raise InvalidValue("tables: expected a list of names such as ['users', 'orders']")
-    wanted = cast("list[str]", names)
+    return list(dict.fromkeys(cast("list[str]", names)))
+
+
+def found_among(names: Sequence[str], known: Collection[str]) -> tuple[list[str], dict[str, str]]:
+    """The labels that are there, and why the others are not among them."""
+    found = [name for name in names if name in known]
     errors = {
-        name: f"there is no table {name!r}{nearest(name, known)}" for name in wanted if name not in known
+        name: f"there is no table {name!r}{nearest(name, known)}" for name in names if name not in known
     }
-    return [name for name in wanted if name in known], errors
+    return found, errors
 
 
 def register(place: Place, wanted: Iterable[str], adopt: Adopt) -> Registration:

@@ -8,7 +8,7 @@ from dataflow.catalog import CatalogColumn, CatalogReference, CatalogTable
 from dataflow.discovery.source_defaults import default_of
 from dataflow.discovery.source_names import Imports
 from dataflow.model.schema import Model, ModelField
-from dataflow.types import ColumnType, Kind
+from dataflow.types import DECIMAL_DIGITS, ColumnType, Kind
 
 __all__ = ["Targets", "field_lines", "one_line", "why_left_out"]
 
@@ -57,40 +57,62 @@ def field_lines(
     """
     reference = {one.columns: one for one in table.foreign_keys}.get((column.name,))
     target = None if reference is None else _target(reference, field, targets)
-    if column.comment:
-        yield f"# {one_line(column.comment)}"
-    if reference is not None and target is None:
-        yield f"# Refers to {one_line(reference.label)}, of which no model is declared here."
-    elif reference is not None and (actions := ", ".join(_unsaid(reference, field))):
-        yield f"# The database has {actions}."
     default = None if column.default is None else default_of(column.default, field.type, imports)
-    if column.default is not None and default is None and not column.identity:
-        yield f"# Default of the database, which a model does not use: {one_line(column.default)}"
-    if (
-        table.key == (column.name,)
-        and field.type.kind is Kind.INTEGER
-        and target is None
-        and not column.identity
-    ):
-        yield "# The database does not number its rows: give each its key."
+    remarks = [
+        *_of_type(column, field),
+        *_of_reference(reference, field, target),
+        *_of_default(table, column, field, is_said=default is not None, refers=target is not None),
+    ]
+    yield from (f"# {one_line(remark)}" for remark in remarks)
     options = list(_options(table, column, field, name, None if field.primary_key else default))
     extras = [f"{imports.name('dataflow', 'Field')}({', '.join(options)})"] if options else []
     if field.foreign_key is not None and target is not None:
-        action = field.foreign_key.on_delete
-        # A field that is never null cannot be set so.
-        action = "no_action" if action == "set_null" and not field.nullable else action
-        rest = "" if action == "restrict" else f', on_delete="{action}"'
-        extras.append(f'{imports.name("dataflow", "ForeignKey")}("{target}"{rest})')
+        extras.append(_foreign_key(field, target, imports))
     hint = _hint(field.type, imports)
     if extras:
         hint = f"{imports.name('typing', 'Annotated')}[{', '.join([hint, *extras])}]"
     yield f"{name}: {hint} | None" if field.nullable else f"{name}: {hint}"
 
 
+def _of_type(column: CatalogColumn, field: ModelField) -> Iterator[str]:
+    if column.comment:
+        yield column.comment
+    if field.type.digits != DECIMAL_DIGITS:
+        yield f"A class does not say how many places there are: the database rounds to {column.type}."
+    elif field.type.inexact:
+        yield f"A class does not say that the database keeps {column.type} as a float."
+
+
+def _of_reference(reference: CatalogReference | None, field: ModelField, target: str | None) -> Iterator[str]:
+    if reference is not None and target is None:
+        yield f"Refers to {reference.label}, of which no model is declared here."
+    elif reference is not None and (actions := ", ".join(_unsaid(reference, field))):
+        yield f"The database has {actions}."
+
+
+def _of_default(
+    table: CatalogTable, column: CatalogColumn, field: ModelField, *, is_said: bool, refers: bool
+) -> Iterator[str]:
+    if column.identity:
+        return
+    if column.default is not None and not is_said:
+        yield f"Default of the database, which a model does not use: {column.default}"
+    if table.key == (column.name,) and field.type.kind is Kind.INTEGER and not refers:
+        yield "The database does not number its rows: give each its key."
+
+
+def _foreign_key(field: ModelField, target: str, imports: Imports) -> str:
+    action = "" if field.foreign_key is None else field.foreign_key.on_delete
+    # A field that is never null cannot be set so.
+    action = "no_action" if action == "set_null" and not field.nullable else action
+    rest = "" if action == "restrict" else f', on_delete="{action}"'
+    return f'{imports.name("dataflow", "ForeignKey")}("{target}"{rest})'
+
+
 def _unsaid(reference: CatalogReference, field: ModelField) -> Iterator[str]:
     """The actions of a foreign key that a model has no words for."""
     if reference.on_update.upper() not in ("", "NO ACTION", "RESTRICT"):
-        yield f"ON UPDATE {one_line(reference.on_update)}"
+        yield f"ON UPDATE {reference.on_update}"
     action = reference.on_delete.upper()
     if action == "SET DEFAULT" or (action == "SET NULL" and not field.nullable):
         yield f"ON DELETE {action}"

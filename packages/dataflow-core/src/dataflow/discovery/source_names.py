@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import count
 from keyword import iskeyword
 from unicodedata import normalize
+
+from dataflow.discovery.names import kept_apart
 
 __all__ = ["Imports", "attribute_names"]
 
@@ -49,20 +50,7 @@ def attribute_names(fields: Iterable[str]) -> Mapping[str, str]:
     {'First Name': 'First_Name_2', 'class': 'class_', '2fa': '_2fa', '__row': '_row', 'First_Name': 'First_Name', \
 'int': 'int'}
     """
-    names = list(fields)
-    taken = {name for name in names if _is_plain(name)}
-    attributes: dict[str, str] = {}
-    for name in names:
-        attribute = name
-        if not _is_plain(name):
-            attribute = next(other for other in _numbered(_plain(name)) if other not in taken)
-            taken.add(attribute)
-        attributes[name] = attribute
-    return attributes
-
-
-def _is_plain(name: str) -> bool:
-    return _plain(name) == name
+    return kept_apart(fields, _plain)
 
 
 def _plain(name: str) -> str:
@@ -71,12 +59,6 @@ def _plain(name: str) -> str:
     # Python would put the name of the class before one that begins with two underscores.
     word = re.sub("^__+", "_", word)
     return f"{word}_" if iskeyword(word) else word
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    for number in count(2):
-        yield f"{name}_{number}"
 
 
 def _as_sorters_do(item: tuple[str, str]) -> tuple[bool, str]:
