@@ -16,6 +16,14 @@ from dataflow.testing.local_server import Launch, LocalServer, Site
 from dataflow.url import DatabaseURL
 
 PREPARED = "SELECT count(*) AS n FROM pg_prepared_statements"
+LISTEN = """
+CREATE TABLE heard (sql text);
+CREATE FUNCTION hear() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN INSERT INTO heard VALUES (current_query()); RETURN NULL; END
+$$;
+CREATE TRIGGER hear AFTER INSERT ON items FOR EACH STATEMENT EXECUTE FUNCTION hear()
+"""
+HEARD = "SELECT count(*) FILTER (WHERE sql LIKE 'COPY %'), count(*) FILTER (WHERE sql LIKE '%pg_temp.%') FROM heard"
 
 
 def define(db: DataFlow) -> None:
@@ -90,6 +98,26 @@ def test_with_the_cache_an_emptied_session_says_what_to_do(url: str) -> None:
         define(db)
         with pytest.raises(QueryError, match="statement_cache=0"):
             asyncio.run(main(db))
+
+
+@pytest.mark.parametrize("cache", [0, 500])
+def test_without_the_cache_no_rows_travel_by_copy(url: str, cache: int) -> None:
+    """PgBouncer 1.26 does not get over a COPY whose rows come before the server has asked for them."""
+
+    async def main(db: DataFlow) -> None:
+        nodes = db.nodes
+        await nodes.ItemCreateNode(name="a")
+        await raw_of(db).execute(LISTEN)
+        data = [{"name": "b"} for _ in range(300)]
+        await nodes.ItemBulkCreateNode(data=data)
+        rows = (await nodes.ItemBulkCreateNode(data=data, return_rows=True))["result"]
+        await nodes.ItemBulkUpsertNode(data=[{"id": row["id"] + 1000, "name": "c"} for row in rows])
+        by_copy, through_table = await raw_of(db).fetchrow(HEARD)
+        assert (by_copy > 0, through_table > 0) == ((False, False) if cache == 0 else (True, True))
+
+    with DataFlow(f"{url}?statement_cache={cache}", pool_size=1) as db:
+        define(db)
+        asyncio.run(main(db))
 
 
 @pytest.fixture

@@ -38,6 +38,9 @@ class PostgresConnection:
         self._makes_tables: bool | None = None
         self._avoids_tables = False
         """Whether the transaction may be prepared, which one with temporary tables cannot."""
+        # The driver does not wait for the server's leave to send rows. PgBouncer 1.26 takes that for a COPY without
+        # an end, and lends the session to nobody else any more.
+        self._copies = options.statement_cache > 0
         self._copied: dict[str, bool] = {}
         """Whether COPY fills a table, by the head of the INSERT, for as long as nobody can have changed it."""
         self._targets: dict[str, Target] = {}
@@ -206,7 +209,7 @@ class PostgresConnection:
 
     async def _takes_copy(self, raw: Any, batch: BatchInsert) -> bool:
         """Whether COPY stores the very rows that an INSERT would; each transaction finds out once for a table."""
-        if not batch.fields or not raw.is_in_transaction():
+        if not batch.fields or not self._copies or not raw.is_in_transaction():
             return False
         takes = self._copied.get(batch.head)
         if takes is None:
@@ -227,7 +230,9 @@ class PostgresConnection:
         self, raw: Any, batch: BatchInsert, rows: Sequence[Sequence[object]]
     ) -> bool:
         """Whether rows are worth a temporary table, and may have one; it goes with the transaction."""
-        if not batch.fields or len(rows) < FEWEST_ROWS or not raw.is_in_transaction() or self._avoids_tables:
+        if not batch.fields or len(rows) < FEWEST_ROWS or not raw.is_in_transaction():
+            return False
+        if self._avoids_tables or not self._copies:
             return False
         if self._makes_tables is None:
             self._makes_tables = await raw.fetchval(MAY_MAKE_TABLES)

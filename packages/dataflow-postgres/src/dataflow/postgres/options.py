@@ -27,8 +27,8 @@ class PostgresOptions:
     :param timeout: how many seconds a statement may take; None for as long as it wants.
     :param application_name: what the server's views call the connections.
     :param schema: where tables are made and looked for, where it is not the server's own choice.
-    :param statement_cache: how many prepared statements a connection keeps; 0 prepares none, as poolers need it that
-        hand every transaction to another connection of theirs.
+    :param statement_cache: how many prepared statements a connection keeps; 0 prepares none, and uses no COPY, as
+        poolers need it that hand every transaction to another connection of theirs.
     """
 
     host: str | None = None
