@@ -1,4 +1,4 @@
-"""Conditions on several fields together: the rows that have one of many keys."""
+"""Conditions on fields that are a key together: the rows that have one of many."""
 
 from collections.abc import Hashable, Sequence
 from itertools import chain
@@ -26,6 +26,8 @@ def with_one_of(names: Sequence[str], keys: Sequence[Key]) -> Where:
     >>> with_one_of(["shop", "number"], [(1, 7), (1, 8), (2, 9)]).values
     ([1], [7, 8], [2], [9])
     """
+    if len(names) == 1:
+        return compare(names[0], "$in", [value for (value,) in keys])
     apart = max(range(len(names)), key=lambda position: len({key[position] for key in keys}))
     branches: dict[Key, list[Key]] = {}
     for key in keys:
