@@ -28,6 +28,11 @@ class Held:
         self.loop = None if database.in_process else running_loop()
 
     @property
+    def is_here(self) -> bool:
+        """Whether whoever asks need not go elsewhere to use it."""
+        return self._in_process or (self.loop is not None and running_loop() is self.loop)
+
+    @property
     def is_stranded(self) -> bool:
         """Whether it is across the network and its event loop does not run any more, so that nobody can wait for it."""
         return self.loop is not None and not is_reachable(self.loop)
@@ -42,6 +47,8 @@ class Held:
             return await (
                 self.connection.offload(work) if not blocking and running_loop() is not None else work
             )
+        if not blocking and self.is_here:
+            return await work
         if self.loop is None or self.is_stranded:
             work.close()
             self.connection.abandon()
@@ -50,8 +57,6 @@ class Held:
             )
         if blocking:
             return call_on(self.loop, work).result()
-        if running_loop() is self.loop:
-            return await work
         import asyncio
 
         with running(self.loop):

@@ -356,7 +356,7 @@ class Scope:
 
     # ------------------------------------------------------------------ the end
 
-    async def commit(self, *, blocking: bool) -> None:
+    def commit(self, *, blocking: bool) -> Coroutine[Any, Any, None]:
         """Make everything last.
 
         :raises ScopeLost: where a part that failed could not be undone.
@@ -367,7 +367,7 @@ class Scope:
             )
         if self._ended:
             raise ScopeLost("the run was cancelled; nothing of it was kept")
-        await self._transaction.commit(blocking=blocking)
+        return self._transaction.commit(blocking=blocking)
 
     def disown(self) -> Sequence[Connection]:
         """In a forked child: leave it to the parent, and its connections untouched.

@@ -247,7 +247,8 @@ class Transaction:
 
     async def commit(self, *, blocking: bool) -> None:
         """Make everything last: on one database after the other, or as it was agreed."""
-        await self.close_cursors(blocking)
+        if self.cursors:
+            await self.close_cursors(blocking)
         if self.agreed is not None and self._writes:
             await self.agreed.commit(self, blocking=blocking)
             return
@@ -302,7 +303,11 @@ class Transaction:
             held_by_database, self.held = self.held, {}
         for database, held in held_by_database.items():
             try:
-                if database.in_process:
+                if not held.begun and self.terms is USUAL and held.is_here:
+                    # Nothing is to be said to it.
+                    if not database.give_back(held.connection, writes=self._writes):
+                        await database.discard(held.connection)
+                elif database.in_process:
                     await self._return(database, held, blocking)
                 elif held.is_stranded:
                     # A task was collected whose event loop is closed, or it was left on another one.

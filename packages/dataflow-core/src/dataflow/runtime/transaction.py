@@ -66,7 +66,7 @@ class Transaction:
         # Where it is left in another context than it was entered, as fixtures do, there is nothing to put back.
         with suppress(ValueError):
             current_scope.reset(self._token)
-        late = await self._end_limit(kind, error, traceback)
+        late = None if self._limit is None else await self._end_limit(self._limit, kind, error, traceback)
         error = error or late
         if self._is_part:
             await self._end_part(self._scope, error)
@@ -80,14 +80,16 @@ class Transaction:
             raise late
 
     async def _end_limit(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        limit: "Timeout",
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> TransactionTimeout | None:
         """Stop the clock; the error where it has run out."""
-        if self._limit is None:
-            return None
         with suppress(TimeoutError):
-            await self._limit.__aexit__(kind, error, traceback)
-        if self._limit.expired():
+            await limit.__aexit__(kind, error, traceback)
+        if limit.expired():
             return TransactionTimeout(f"the transaction took longer than {self._terms.timeout:g} s (timeout)")
         return None
 

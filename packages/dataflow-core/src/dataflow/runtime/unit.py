@@ -63,7 +63,7 @@ class UnitOfWork:
 
         :param concurrency: how many asynchronous functions may overlap.
         """
-        if await self._is_done_in_one_go():
+        if self._fits_in_a_thread and await self._is_done_in_one_go():
             return
         self._concurrency = concurrency
         if not await self._attempt():
@@ -94,16 +94,20 @@ class UnitOfWork:
         steps = self._extent.block.steps
         return self._outer is None and scope.is_passed_over(error) and can_repeat(steps, {})
 
-    async def _is_done_in_one_go(self) -> bool:
-        """Hand everything to a thread of the database if it all belongs there, and say whether it was done."""
+    @property
+    def _fits_in_a_thread(self) -> bool:
+        """Whether everything belongs to the thread of one database."""
         segments = self._extent.block.segments
-        database = segments[0].database
-        if database is None or len(segments) > 1 or self._outer is not None:
+        if segments[0].database is None or len(segments) > 1 or self._outer is not None:
             return False
         if self._extent.terms.timeout is not None:
             return False  # a loop can watch the clock without a thread for that
-        if any(database.unsettled for database in self._extent.databases):
-            return False
+        return not any(database.unsettled for database in self._extent.databases)
+
+    async def _is_done_in_one_go(self) -> bool:
+        """Hand everything to the thread of its database, and say whether it was done."""
+        database = self._extent.block.segments[0].database
+        assert database is not None
         scope = await self._open(blocking=False)
         return await database.dialect.offload(self._at_hand(scope, database), scope.cancel)
 
@@ -157,8 +161,8 @@ class UnitOfWork:
         if agreement is not None:
             await scope.agree(agreement, self._extent.databases, blocking=blocking)
 
-    async def _end(self, scope: Scope, *, blocking: bool) -> None:
-        await (scope.commit(blocking=blocking) if self._outer is None else scope.keep(blocking=blocking))
+    def _end(self, scope: Scope, *, blocking: bool) -> Coroutine[Any, Any, None]:
+        return scope.commit(blocking=blocking) if self._outer is None else scope.keep(blocking=blocking)
 
     async def _end_in_turn(self, scope: Scope) -> None:
         await scope.take_turn(blocking=False)

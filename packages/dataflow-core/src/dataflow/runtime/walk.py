@@ -212,7 +212,7 @@ class Walk:
 
     async def _perform(self, step: Step, scope: Scope | None) -> None:
         """Run a step in a scope, or outside of any."""
-        watched = scope if step.node.database is None else None
+        watched = scope if step.node.database is None and step.block is None else None
         try:
             prepared = self.prepare(step)
             if watched is not None:
