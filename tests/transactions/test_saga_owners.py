@@ -60,6 +60,39 @@ def test_of_a_number_that_means_another_process_nothing_is_known(
     assert has_let_go(":".join([*where, process, start]), SAGA) is None
 
 
+FORK = """
+import os, warnings
+from dataflow import DataFlow
+from dataflow.transactions.owners import me
+
+warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
+db = DataFlow()
+
+
+@db.model
+class Order:
+    item: str
+
+
+def order():
+    step = {"node": "OrderCreateNode", "compensation": None, "parameters": {"item": "a book"}}
+    return db.run_sync(db.nodes.TransactionManagerNode(pattern="saga", steps=[step]))["state"]
+
+
+mine = me()
+print(order(), flush=True)
+if not os.fork():
+    print(order(), me() != mine, flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_process_that_was_forked_is_another_one_and_so_is_what_it_has_in_memory() -> None:
+    ran = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines() == ["done", "done True"], ran.stderr
+
+
 def test_of_what_an_older_version_wrote_nothing_is_known() -> None:
     assert has_let_go("a host:1:2", SAGA) is None
 

@@ -1,5 +1,6 @@
 """Who a database is: a row in it, made once, by which it is known under whatever URL it is reached."""
 
+import os
 from secrets import token_hex
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -41,6 +42,8 @@ IDENTITY: Final = declare(DataflowIdentity, implied=True)
 _by_database: WeakKeyDictionary[Database, str] = WeakKeyDictionary()
 _by_connection: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
 """A URL may lead to another database the next time that somebody connects; a connection stays where it is."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_by_database.clear)  # what was in memory has stayed with the parent
 
 
 class AnotherDatabase(ScopeLost):

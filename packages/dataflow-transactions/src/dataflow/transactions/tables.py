@@ -1,5 +1,6 @@
 """The tables in which a database keeps what is known of transactions; they are made like those of any other model."""
 
+import os
 from collections.abc import Collection, Iterable, Sequence
 from threading import Lock
 from weakref import WeakKeyDictionary
@@ -18,6 +19,8 @@ __all__ = ["ensure_tables", "fitting", "has_table", "is_ready"]
 _lock = Lock()
 _fitting: WeakKeyDictionary[Database, dict[Model, Model]] = WeakKeyDictionary()
 _ready: WeakKeyDictionary[Database, set[Model]] = WeakKeyDictionary()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ready.clear)  # what was in memory has stayed with the parent
 
 
 def fitting(database: Database, model: Model) -> Model:
