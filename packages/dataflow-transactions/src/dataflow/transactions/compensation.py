@@ -5,7 +5,7 @@ from typing import Any
 
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.entries import DoneAlready
-from dataflow.transactions.headers import COMPENSATED, COMPENSATING, NEEDS_ATTENTION, NOBODY, Headers
+from dataflow.transactions.headers import COMPENSATED, COMPENSATING, NEEDS_ATTENTION, NOBODY
 from dataflow.transactions.ledger import DO, UNDO
 from dataflow.transactions.owners import me
 from dataflow.transactions.pauses import PASSING, Attempts
@@ -33,7 +33,7 @@ class Compensation:
         self._saga = saga
         self._plan = plan
         self._given = given
-        self._headers = Headers(plan.home)
+        self._headers = plan.headers
         self._problem = "it could not be undone"
 
     async def run(self, not_done: Stage | None = None) -> str:

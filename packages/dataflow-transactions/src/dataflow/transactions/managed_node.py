@@ -13,7 +13,7 @@ from dataflow.transactions.abilities import why_not
 from dataflow.transactions.choice import LOCAL, SAGA, TWO_PHASE, Choice
 from dataflow.transactions.crash import crash_point
 from dataflow.transactions.documents import write_document
-from dataflow.transactions.headers import DONE, RUNNING, Headers
+from dataflow.transactions.headers import DONE, RUNNING
 from dataflow.transactions.ids import new_id
 from dataflow.transactions.ledger import ensure_ledger
 from dataflow.transactions.owners import holding, me
@@ -140,7 +140,7 @@ class ManagedNode:
         id, deadline = new_id(), None if prepared.timeout is None else time() + prepared.timeout
         with holding(id):
             crash_point("saga.begin.before_header")
-            await Headers(plan.home).create(
+            await plan.headers.create(
                 {
                     "id": id,
                     "name": self._id,

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 __all__ = ["has_let_go", "holding", "me"]
@@ -24,9 +25,14 @@ def holding(saga: str) -> Iterator[None]:
         _held.discard(saga)
 
 
+@cache
 def me() -> str:
     """This process: where its number means something, its number, and when it began, as numbers are used again."""
     return f"{_where()}:{os.getpid()}:{_start_of(os.getpid()) or ''}"
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=me.cache_clear)
 
 
 def has_let_go(owner: str, saga: str) -> bool | None:

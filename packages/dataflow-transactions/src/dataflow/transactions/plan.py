@@ -10,6 +10,7 @@ from dataflow.nodes.contract import Node
 from dataflow.nodes.function import FunctionNode
 from dataflow.transactions.definition import Action, Definition
 from dataflow.transactions.entries import Entries
+from dataflow.transactions.headers import Headers
 from dataflow.transactions.ledger import DO, UNDO
 from dataflow.transactions.tasks import Task, make_task
 
@@ -65,11 +66,13 @@ class Plan(NamedTuple):
     """What a saga runs.
 
     :param home: the database that keeps how far it has come as a whole.
+    :param headers: where that is kept.
     :param identities: who its databases are, which is known from when a saga begins.
     """
 
     definition: Definition
     home: Database
+    headers: Headers
     stages: tuple[Stage, ...]
     identities: Mapping[Database, str] = MappingProxyType({})
 
@@ -110,7 +113,7 @@ def make_plan(definition: Definition, home: Database, nodes: Mapping[tuple[str, 
         do = make_task(id, DO, action, nodes[id, DO], home)
         undo = None if compensation is None else make_task(id, UNDO, compensation, nodes[id, UNDO], home)
         stages.append(Stage(id, do, undo))
-    return Plan(definition, home, tuple(stages))
+    return Plan(definition, home, Headers(home), tuple(stages))
 
 
 def accepts(node: Node, parameters: Mapping[str, object], name: str) -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 from dataflow.errors import ConnectionLost, DataFlowError, TransactionTimeout
 from dataflow.transactions.compensation import Compensation
 from dataflow.transactions.crash import crash_point
-from dataflow.transactions.entries import DoneAlready
+from dataflow.transactions.entries import DoneAlready, Entries
 from dataflow.transactions.errors import SagaFailed
-from dataflow.transactions.headers import COMPENSATING, DONE, NOBODY, RUNNING, Headers
+from dataflow.transactions.headers import COMPENSATING, DONE, NOBODY, RUNNING
 from dataflow.transactions.ledger import DO
 from dataflow.transactions.pauses import PASSING, Attempts
 from dataflow.transactions.plan import Plan, Stage
@@ -61,7 +61,7 @@ class Saga:
         self._plan = plan
         self._given = given
         self._deadline = deadline
-        self._headers = Headers(plan.home)
+        self._headers = plan.headers
         self._outputs: dict[str, Any] = {}
 
     async def run(self) -> Mapping[str, Any]:
@@ -126,11 +126,11 @@ class Saga:
 
         :raises Refused: where it is known that it was not done, and why.
         """
-        entries, attempts = self._plan.entries(stage.do.database), Attempts(ATTEMPTS)
+        attempts = Attempts(ATTEMPTS)
         values = stage.values(self._outputs, self._given.get(stage.id, {}), f"{self.id}:{stage.id}")
         seconds = self._seconds_left()
-        is_first = not stage.is_vague or await entries.announce(self.id, stage.id)
-        if not is_first and (stage.id, DO) in await entries.of(self.id):
+        is_first = not stage.is_vague or await self._entries(stage).announce(self.id, stage.id)
+        if not is_first and (stage.id, DO) in await self._entries(stage).of(self.id):
             return await self._recorded(stage)
         while True:
             try:
@@ -145,7 +145,7 @@ class Saga:
                 # Perhaps it was committed, of which only the answer was lost.
                 if not await attempts.pause():
                     raise
-                done = await entries.of(self.id)
+                done = await self._entries(stage).of(self.id)
                 if done.get((stage.id, DO)) is not None:
                     return done[stage.id, DO]
                 if not stage.do.node.repeatable(values):
@@ -158,12 +158,15 @@ class Saga:
         :param late: the output of our own call, which came after that.
         :raises Stopped: where it must not be done.
         """
-        output = (await self._plan.entries(stage.do.database).of(self.id))[stage.id, DO]
+        output = (await self._entries(stage).of(self.id))[stage.id, DO]
         if output is not None:
             return output
         if late is not None and stage.is_vague:
             await self._compensation().admit(stage, late)
         raise Stopped("another process has begun to undo this saga")
+
+    def _entries(self, stage: Stage) -> Entries:
+        return self._plan.entries(stage.do.database)
 
     def _seconds_left(self) -> float | None:
         if self._deadline is None:
