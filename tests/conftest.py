@@ -22,6 +22,8 @@ MARKER_OF_FOLDER = {
     "mysql": "mysql",
     "packaging": "packaging",
     "postgres": "postgres",
+    "replicas/mysql": "mysql",
+    "replicas/postgres": "postgres",
     "seeds": "sqlite",
     "transactions": "sqlite",
     "sqlite": "sqlite",
@@ -85,11 +87,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """The database of a test decides its marker, else its folder does, and so the environments that run it."""
     for item in items:
         if item.path.is_relative_to(HERE):
-            folder = item.path.relative_to(HERE).parts[0]
-            if folder not in MARKER_OF_FOLDER:
-                raise pytest.UsageError(f"say in tests/conftest.py which marker the tests in {folder} have")
+            folders = item.path.parent.relative_to(HERE)
+            marker = next(
+                (
+                    MARKER_OF_FOLDER[str(one)]
+                    for one in (folders, *folders.parents)
+                    if str(one) in MARKER_OF_FOLDER
+                ),
+                None,
+            )
+            if marker is None:
+                raise pytest.UsageError(f"say in tests/conftest.py which marker the tests in {folders} have")
             if not any(item.get_closest_marker(name) for name in SERVERS):
-                item.add_marker(server_of_suite(item) or MARKER_OF_FOLDER[folder])
+                item.add_marker(server_of_suite(item) or marker)
     left_out = {item for item in items for name in left_out_of(config) if item.get_closest_marker(name)}
     if left_out:
         config.hook.pytest_deselected(items=left_out)

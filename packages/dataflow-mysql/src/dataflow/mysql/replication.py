@@ -15,8 +15,12 @@ from dataflow.url import DatabaseURL
 
 __all__ = ["MySQLReplication", "ReadingConnection"]
 
-# "0-1-42,1-1-7" on MariaDB, "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,..." on MySQL
-POSITION = re.compile(r"[0-9][0-9A-Za-z_:,-]{0,9999}|[a-f][0-9A-Za-z_:,-]{35,9999}")
+OF_MARIADB = r"\d+-\d+-\d+"  # 0-1-42
+# 3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:7
+OF_MYSQL = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?::\w+(?:-\d+)?)+"
+POSITION = re.compile(
+    rf"(?=.{{1,10000}}\Z)(?:0|{OF_MARIADB}(?:,{OF_MARIADB})*|{OF_MYSQL}(?:,{OF_MYSQL})*)", re.ASCII
+)
 WRITABLE = ("0", "OFF")
 """What ``read_only`` is where anybody writes: a number or a word, by the version."""
 NOTHING = "0"

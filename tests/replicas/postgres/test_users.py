@@ -14,7 +14,8 @@ from dataflow.testing.suite import server_of
 from dataflow.url import DatabaseURL
 from tests.seeds.seed import examples
 
-from .streaming import PRIMARY, Pair, catch_up, is_there, until, value
+from ..suite import until
+from .streaming import PRIMARY, Pair, catch_up, is_there, value
 
 ADMIN, READER = ("admin", "MySecret#123$"), ("readonly", "Complex@Pass!")
 """As the example has them."""

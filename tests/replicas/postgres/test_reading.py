@@ -1,13 +1,12 @@
 """What is read from a replica, and what is not."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from dataflow import AsyncLocalRuntime, DataFlow, LocalRuntime, WorkflowBuilder
 
-from .streaming import WHERE, is_there, with_views
+from .streaming import is_there, with_views
 
 
 @pytest.mark.usefixtures("patient")
@@ -32,19 +31,6 @@ def test_what_only_reads_is_read_from_the_replica(db: DataFlow) -> None:
             assert [results[id]["records"][0]["there"] for id in ("first", "second")] == [True, True]
 
     asyncio.run(main())
-
-
-@pytest.mark.parametrize("writes_first", [True, False])
-def test_a_run_that_writes_reads_from_the_primary(db: DataFlow, writes_first: bool) -> None:
-    workflow = WorkflowBuilder(db)
-    steps: list[tuple[str, str, dict[str, Any]]] = [
-        ("ItemCreateNode", "write", {"name": "one"}),
-        ("SQLNode", "read", {"sql": WHERE}),
-    ]
-    for step in steps if writes_first else reversed(steps):
-        workflow.add_node(*step)
-    results, _ = LocalRuntime().execute(workflow.build())
-    assert results["read"]["records"] == [{"there": False}]
 
 
 @pytest.mark.usefixtures("patient")
@@ -73,13 +59,3 @@ def test_what_a_replica_refuses_is_answered_by_the_primary(db: DataFlow) -> None
         assert answer["records"] == [{"number": 1}]
 
     asyncio.run(main())
-
-
-def test_a_workflow_tells_where_it_is_read(db: DataFlow) -> None:
-    reading = WorkflowBuilder(db)
-    reading.add_node("ItemListNode", "all")
-    assert str(reading.build().explain()).startswith("one statement on read_replica or primary, which")
-    reading.add_node("ItemListNode", "again")
-    assert "BEGIN … COMMIT on read_replica or primary" in str(reading.build().explain())
-    reading.add_node("ItemCreateNode", "new", {"name": "one"})
-    assert "read_replica" not in str(reading.build().explain())

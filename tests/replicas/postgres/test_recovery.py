@@ -17,7 +17,7 @@ from dataflow.transactions.identity import identity_of
 from dataflow.transactions.ledger import ensure_ledger
 from dataflow.transactions.unfinished import unfinished
 
-from .streaming import Pair, catch_up, hold_back, value
+from .streaming import Pair, catch_up, value
 
 ENTER = "INSERT INTO dataflow_saga_steps (saga, step, direction, done_at) VALUES ('a', 'one', 'do', $1)"
 
@@ -71,7 +71,7 @@ def test_the_ledger_is_not_read_from_a_replica(pair: Pair, db: DataFlow) -> None
         identities = await ensure_ledger(primary, [primary])
         entries = Entries(primary, identities[primary])
         assert not await entries.of("a")
-        await hold_back(pair)
+        await pair.hold_back()
         await value(pair.primary, ENTER, utcnow())
         found = await entries.of("a")
         await db.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -12,56 +11,8 @@ from dataflow.execution import replica as replicas
 from dataflow.postgres.testing import Postgres
 from dataflow.testing.suite import server_of
 
-from .streaming import (
-    WHERE,
-    Pair,
-    catch_up,
-    define_item,
-    is_there,
-    is_well,
-    names,
-    pair_of,
-    until,
-    value,
-    with_views,
-)
-
-
-@pytest.mark.usefixtures("quick")
-def test_reads_survive_the_death_of_the_replica_and_come_back_to_it(pair: Pair, db: DataFlow) -> None:
-    async def main() -> None:
-        await db.nodes.ItemCreateNode(name="one")
-        await until(lambda: is_there(db))
-        workflow = WorkflowBuilder(db)
-        workflow.add_node("ItemListNode", "first")
-        workflow.add_node("ItemListNode", "second")
-        reading = workflow.build()
-        is_over = False
-        served = 0
-
-        async def read_on() -> None:
-            nonlocal served
-            while not is_over:
-                assert await names(db) == ["one"]
-                results, _ = await AsyncLocalRuntime().execute(reading)
-                assert results["first"]["count"] == results["second"]["count"] == 1
-                served += 1
-
-        readers = [asyncio.ensure_future(read_on()) for _ in range(5)]
-        try:
-            await asyncio.to_thread(pair.follower.kill)
-            assert not await is_there(db)
-            before = served
-            while served < before + 50:
-                await asyncio.sleep(0)
-                assert not any(reader.done() for reader in readers)
-        finally:
-            await asyncio.to_thread(pair.follower.restart)
-        await until(lambda: is_there(db))
-        is_over = True
-        await asyncio.gather(*readers)
-
-    asyncio.run(main())
+from ..suite import define_item, names, until
+from .streaming import WHERE, Pair, catch_up, is_there, pair_of, value, with_views
 
 
 @pytest.mark.usefixtures("quick")
@@ -140,37 +91,6 @@ def test_a_replica_that_has_forgotten_something_is_asked_anew(
         asyncio.run(value(pair.replica, "ALTER SYSTEM RESET recovery_min_apply_delay"))
         pair.follower.kill()
         pair.follower.restart()
-
-
-def test_a_dead_replica_is_not_asked_by_every_read(
-    pair: Pair, db: DataFlow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(replicas, "WHILE_DEAD", 600.0)
-
-    async def main() -> None:
-        await db.start()
-        replica = db.databases()["primary"].replica
-        assert replica is not None
-        attempts = 0
-        connect = replica.replication.connection
-
-        def counted(url: Any) -> Any:
-            nonlocal attempts
-            attempts += 1
-            return connect(url)
-
-        monkeypatch.setattr(type(replica.replication), "connection", lambda _, url: counted(url))
-        await asyncio.to_thread(pair.follower.kill)
-        try:
-            for _ in range(20):
-                assert not await is_there(db)
-            assert attempts == 1
-        finally:
-            await asyncio.to_thread(pair.follower.restart)
-        await until(lambda: is_well(db))
-        assert await is_there(db)
-
-    asyncio.run(main())
 
 
 @pytest.mark.usefixtures("patient")

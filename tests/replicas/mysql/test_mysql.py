@@ -1,104 +1,28 @@
 """Read replicas of MariaDB and MySQL: followed by GTIDs, so that nothing is missed there."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from dataflow import AsyncLocalRuntime, DataFlow, WorkflowBuilder
-from dataflow.errors import DatabaseError, InvalidValue
-from dataflow.execution import replica as replicas
+from dataflow.errors import DatabaseError
 from dataflow.mysql.options import MySQLOptions
 from dataflow.mysql.replication import ReadingConnection
-from dataflow.mysql.testing import MySQL, MySQLReplica
+from dataflow.mysql.testing import MySQL
 from dataflow.testing.suite import server_of
 from dataflow.transactions import recover
 from dataflow.transactions.abilities import IsReplica
 from dataflow.url import DatabaseURL
 
-LEADER = MySQL(own=True, settings=MySQLReplica.leading)
-WHERE = "SELECT @@server_id = 2 AS there"
+from ..suite import ReplicaTests, define_item, names
+from .following import WHERE, Pair, is_there
+
 WRITES = "BEGIN INSERT INTO items (name) VALUES ('one'); RETURN 1; END"
 
 
-class Pair(NamedTuple):
-    """The URLs of a database and of its copy, and the servers."""
-
-    primary: str
-    replica: str
-    leader: Any
-    follower: Any
-
-    def hold_back(self) -> None:
-        """Keep the replica from doing anything more, though it hears of it."""
-        self.follower.command("STOP SLAVE SQL_THREAD", "STOP REPLICA SQL_THREAD")
-
-    def let_go(self) -> None:
-        self.follower.command("START SLAVE SQL_THREAD", "START REPLICA SQL_THREAD")
-
-
-@pytest.fixture
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    leader: Any = server_of(LEADER, request)
-    follower: Any = server_of(MySQLReplica(primary=leader.place.get_connection_url()), request)
-    with leader.database() as url:
-        copy = replace(follower.place, database=DatabaseURL.parse(url).database)
-        pair = Pair(url, copy.get_connection_url(), leader, follower)
-        asyncio.run(until(lambda: is_open(pair.replica)))
-        yield pair
-        pair.let_go()
-
-
-@pytest.fixture
-def db(pair: Pair) -> Iterator[DataFlow]:
-    with DataFlow(pair.primary, read_replica=pair.replica, pool_timeout=10) as db:
-        define_item(db)
-        yield db
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replicas, "PATIENCE", 60.0)
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replicas, "WHILE_LATE", 0.01)
-    monkeypatch.setattr(replicas, "WHILE_DEAD", 0.01)
-
-
-def define_item(db: DataFlow) -> None:
-    @db.model
-    class Item:
-        name: str
-        __dataflow__ = {"timestamps": False}  # noqa: RUF012 - as every model writes it
-
-
-async def is_there(db: DataFlow) -> bool:
-    """Whether the replica has answered."""
-    return bool((await db.nodes.SQLNode(sql=WHERE))["records"][0]["there"])
-
-
-async def is_open(url: str) -> bool:
-    """Whether there is a database of this name by now."""
-    try:
-        async with DataFlow(url, existing_schema_mode=True):
-            return True
-    except DatabaseError:
-        return False
-
-
-async def until(is_so: Callable[[], Awaitable[object]]) -> None:
-    """Ask again and again, for a minute."""
-    async with asyncio.timeout(60):
-        while not await is_so():
-            await asyncio.sleep(0.01)
-
-
-async def names(db: DataFlow) -> list[str]:
-    return [row["name"] for row in (await db.nodes.ItemListNode(order_by=["id"]))["records"]]
+class TestMySQL(ReplicaTests):
+    where = WHERE
 
 
 @pytest.mark.usefixtures("patient")
@@ -129,19 +53,6 @@ def is_mariadb(db: DataFlow) -> bool:
     return bool(dialect.flavor.name == "MariaDB")
 
 
-def test_what_was_written_is_seen_though_the_replica_is_behind(pair: Pair, db: DataFlow) -> None:
-    async def main() -> None:
-        assert await names(db) == []
-        pair.hold_back()
-        for number in range(3):
-            await db.nodes.ItemCreateNode(name=str(number))
-            assert await names(db) == [str(n) for n in range(number + 1)]
-            assert not await is_there(db)
-        assert "still behind" in (await db.health())["read_replica"]["problem"]
-
-    asyncio.run(main())
-
-
 @pytest.mark.usefixtures("patient")
 def test_a_replica_that_is_behind_is_waited_for(pair: Pair, db: DataFlow) -> None:
     waits = (
@@ -151,45 +62,15 @@ def test_a_replica_that_is_behind_is_waited_for(pair: Pair, db: DataFlow) -> Non
 
     async def main() -> None:
         await db.start()
-        pair.hold_back()
+        await pair.hold_back()
         await db.nodes.ItemCreateNode(name="one")
         reading = asyncio.ensure_future(names(db))
         while not pair.follower.command(waits)[0][0]:
             await asyncio.sleep(0.01)
         assert not reading.done()
-        pair.let_go()
+        await pair.let_go()
         assert await reading == ["one"]
         assert await is_there(db)
-
-    asyncio.run(main())
-
-
-@pytest.mark.usefixtures("quick")
-def test_reads_survive_the_death_of_the_replica_and_come_back_to_it(pair: Pair, db: DataFlow) -> None:
-    async def main() -> None:
-        await db.nodes.ItemCreateNode(name="one")
-        await until(lambda: is_there(db))
-        is_over, served = False, 0
-
-        async def read_on() -> None:
-            nonlocal served
-            while not is_over:
-                assert await names(db) == ["one"]
-                served += 1
-
-        readers = [asyncio.ensure_future(read_on()) for _ in range(3)]
-        try:
-            await asyncio.to_thread(pair.follower.kill)
-            assert not await is_there(db)
-            before = served
-            while served < before + 30:
-                await asyncio.sleep(0)
-                assert not any(reader.done() for reader in readers)
-        finally:
-            await asyncio.to_thread(pair.follower.restart)
-        await until(lambda: is_there(db))
-        is_over = True
-        await asyncio.gather(*readers)
 
     asyncio.run(main())
 
@@ -219,25 +100,6 @@ def test_no_read_is_stale_among_writers_and_readers(pair: Pair) -> None:
     print(f"stale reads: {stale} of {writers * rounds}, {there} of them from the replica")
     assert stale == 0
     assert there > 0
-
-
-def test_the_position_of_a_write_has_other_processes_see_it(pair: Pair, db: DataFlow) -> None:
-    async def main() -> None:
-        await db.start()
-        async with DataFlow(pair.primary, read_replica=pair.replica) as other:
-            define_item(other)
-            assert await names(other) == []
-            await until(lambda: is_there(other))
-            pair.hold_back()
-            await db.nodes.ItemCreateNode(name="one")
-            position = await db.position()
-            assert await names(other) == []  # it is another process, as far as this one knows
-            with other.after(position):
-                assert await names(other) == ["one"]
-        with pytest.raises(InvalidValue, match="no position"), db.after("'; DROP TABLE items; --"):
-            pass
-
-    asyncio.run(main())
 
 
 @pytest.mark.usefixtures("patient")

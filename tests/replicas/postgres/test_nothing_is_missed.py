@@ -6,70 +6,11 @@ from typing import Any
 import pytest
 
 from dataflow import DataFlow
-from dataflow.errors import InvalidValue
 from dataflow.execution import replica as replicas
 from dataflow.url import DatabaseURL
 
-from .streaming import Pair, define_item, hold_back, is_there, let_go, names, pair_of, until, value
-
-
-def test_what_was_written_is_seen_though_the_replica_is_behind(pair: Pair, db: DataFlow) -> None:
-    async def main() -> None:
-        assert await names(db) == []
-        await hold_back(pair)
-        for number in range(3):
-            await db.nodes.ItemCreateNode(name=str(number))
-            assert await names(db) == [str(n) for n in range(number + 1)]
-            assert not await is_there(db)
-
-    asyncio.run(main())
-
-
-def test_what_was_written_elsewhere_in_the_process_is_seen(pair: Pair, db: DataFlow) -> None:
-    async def main() -> None:
-        assert await names(db) == []
-        await hold_back(pair)
-        await asyncio.gather(*(db.nodes.ItemCreateNode(name="one") for _ in range(5)))
-        assert len(await names(db)) == 5
-        await asyncio.to_thread(db.run_sync, db.nodes.ItemCreateNode(name="two"))
-        assert len(await names(db)) == 6
-        async with db.transaction():
-            await db.nodes.ItemCreateNode(name="three")
-        assert len([row async for row in db.stream("ItemListNode")]) == 7
-
-    asyncio.run(main())
-
-
-def test_what_was_read_on_the_primary_is_not_unread(pair: Pair, db: DataFlow) -> None:
-    async def main() -> None:
-        assert await names(db) == []
-        await until(lambda: is_there(db))
-        await hold_back(pair)
-        async with DataFlow(pair.primary) as stranger:
-            define_item(stranger)
-            await stranger.nodes.ItemCreateNode(name="one")
-        assert await names(db) == []  # nobody has told it
-        async with db.transaction():
-            assert await names(db) == ["one"]
-        assert await names(db) == ["one"]
-
-    asyncio.run(main())
-
-
-def test_what_was_committed_before_the_first_read_is_seen(pair: Pair, db: DataFlow) -> None:
-    async def main() -> None:
-        await db.start()
-        await hold_back(pair)
-        await db.nodes.ItemCreateNode(name="one")
-        new = DataFlow(
-            pair.primary, read_replica=pair.replica
-        )  # which has not even said hello to the primary
-        try:
-            assert not await is_there(new, "SELECT pg_is_in_recovery() AS there FROM items")
-        finally:
-            await new.close()
-
-    asyncio.run(main())
+from ..suite import define_item, names, until
+from .streaming import Pair, is_there, pair_of, value
 
 
 @pytest.mark.usefixtures("patient")
@@ -91,7 +32,7 @@ def test_a_replica_that_is_behind_is_waited_for(pair: Pair, db: DataFlow) -> Non
 
     async def main() -> None:
         await db.start()
-        await hold_back(pair)
+        await pair.hold_back()
         before = await value(pair.replica, asked)
         await db.nodes.SQLNode(sql="CREATE TABLE late (id int)")
         reading = asyncio.ensure_future(
@@ -99,7 +40,7 @@ def test_a_replica_that_is_behind_is_waited_for(pair: Pair, db: DataFlow) -> Non
         )
         await until(lambda: value(pair.replica, f"SELECT ({asked}) > $1", before))
         assert not reading.done()
-        await let_go(pair)
+        await pair.let_go()
         assert await reading
 
     asyncio.run(main())
@@ -114,53 +55,6 @@ def test_a_log_that_begins_a_new_segment_holds_nobody_up(
         for _ in range(3):
             await db.nodes.ItemCreateNode(name="one")
             await value(pair.primary, "SELECT pg_switch_wal()")
-            assert await is_there(db)
-
-    asyncio.run(main())
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_replica_that_stays_behind_is_passed_over_until_it_is_not(
-    pair: Pair, db: DataFlow, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def main() -> None:
-        await db.start()
-        await hold_back(pair)
-        await db.nodes.ItemCreateNode(name="one")
-        assert not await is_there(db)
-        assert "read_replica: the primary is read instead: it was still behind" in caplog.text
-        await let_go(pair)
-        await until(lambda: is_there(db))
-
-    asyncio.run(main())
-
-
-def test_the_position_of_a_write_has_other_processes_see_it(pair: Pair, db: DataFlow) -> None:
-    async def main() -> None:
-        await db.start()
-        async with DataFlow(pair.primary, read_replica=pair.replica) as other:
-            define_item(other)
-            assert await names(other) == []
-            await until(lambda: is_there(other))
-            await hold_back(pair)
-            await db.nodes.ItemCreateNode(name="one")
-            position = await db.position()
-            assert position == await asyncio.to_thread(db.run_sync, db.position())
-            assert await names(other) == []  # it is another process, as far as this one knows
-            with other.after(position):
-                assert await names(other) == ["one"]
-                assert list(await asyncio.gather(names(other), names(other))) == [["one"], ["one"]]
-                listed = await asyncio.to_thread(other.run_sync, other.nodes.ItemListNode())
-                assert listed["count"] == 1
-
-    asyncio.run(main())
-
-
-@pytest.mark.usefixtures("patient")
-def test_a_position_that_the_replica_has_is_read_there(db: DataFlow) -> None:
-    async def main() -> None:
-        await db.nodes.ItemCreateNode(name="one")
-        with db.after(await db.position()):
             assert await is_there(db)
 
     asyncio.run(main())
@@ -183,12 +77,6 @@ def test_a_position_that_somebody_made_up_leads_no_others_to_the_primary(
         assert await is_there(db)
 
     asyncio.run(main())
-
-
-@pytest.mark.parametrize("text", ["1", "1:2/", "'; DROP TABLE items; --:0/0", "x" * 5000])
-def test_a_text_that_is_no_position_is_refused(db: DataFlow, text: str) -> None:
-    with pytest.raises(InvalidValue, match=r"no position .* db.position\(\) tells one"), db.after(text):
-        pass
 
 
 def test_no_read_is_stale_among_many_writers_and_readers(

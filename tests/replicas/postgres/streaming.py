@@ -1,7 +1,7 @@
 """A PostgreSQL server and one that follows it, and what tests of them share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -14,19 +14,15 @@ from dataflow.postgres.testing import Postgres, PostgresReplica
 from dataflow.testing.suite import server_of
 from dataflow.url import DatabaseURL
 
+from ..suite import until
+
 __all__ = [
     "PRIMARY",
     "WHERE",
     "Pair",
     "catch_up",
-    "define_item",
-    "hold_back",
     "is_there",
-    "is_well",
-    "let_go",
-    "names",
     "pair_of",
-    "until",
     "value",
     "with_views",
 ]
@@ -46,6 +42,15 @@ class Pair(NamedTuple):
     primary: str
     replica: str
     follower: Any
+
+    async def hold_back(self) -> None:
+        """Keep the replica from replaying anything more."""
+        await value(self.replica, "SELECT pg_wal_replay_pause()")
+        await until(lambda: value(self.replica, "SELECT pg_get_wal_replay_pause_state() = 'paused'"))
+
+    async def let_go(self) -> None:
+        """Have it go on."""
+        await value(self.replica, "SELECT pg_wal_replay_resume()")
 
 
 @contextmanager
@@ -78,13 +83,6 @@ async def value(url: str, sql: str, *parameters: object) -> Any:
         await connection.close()
 
 
-async def until(is_so: Callable[[], Awaitable[object]]) -> None:
-    """Ask again and again, for a minute."""
-    async with asyncio.timeout(60):
-        while not await is_so():
-            await asyncio.sleep(0.01)
-
-
 async def catch_up(pair: Pair) -> None:
     """Wait until the copy is what the database is now."""
     elsewhere = replace(DatabaseURL.parse(pair.replica), database="postgres").get_connection_url()
@@ -98,37 +96,10 @@ async def catch_up(pair: Pair) -> None:
     await until(has_caught_up)
 
 
-async def hold_back(pair: Pair) -> None:
-    """Keep the replica from replaying anything more."""
-    await value(pair.replica, "SELECT pg_wal_replay_pause()")
-    await until(lambda: value(pair.replica, "SELECT pg_get_wal_replay_pause_state() = 'paused'"))
-
-
-async def let_go(pair: Pair) -> None:
-    """Have it go on."""
-    await value(pair.replica, "SELECT pg_wal_replay_resume()")
-
-
-def define_item(db: DataFlow) -> None:
-    @db.model
-    class Item:
-        name: str
-        amount: int = 0
-        __dataflow__ = {"timestamps": False}  # noqa: RUF012 - as every model writes it
-
-
 async def is_there(db: DataFlow, sql: str = WHERE) -> bool:
     """Whether the replica has answered."""
     answer = (await db.nodes.SQLNode(sql=sql))["records"][0]["there"]
     return bool(answer)
-
-
-async def is_well(db: DataFlow) -> bool:
-    return bool((await db.health())["read_replica"]["ok"])
-
-
-async def names(db: DataFlow) -> list[str]:
-    return [row["name"] for row in (await db.nodes.ItemListNode(order_by=["id"]))["records"]]
 
 
 async def with_views(db: DataFlow) -> None:

@@ -7,36 +7,8 @@ import pytest
 
 from dataflow import DataFlow
 
-from .streaming import Pair, define_item, hold_back, is_there, is_well, until, value
-
-
-def test_health_tells_of_each_database(pair: Pair, db: DataFlow) -> None:
-    health = db.run_sync(db.health())
-    assert {name: one["ok"] for name, one in health.items()} == {"primary": True, "read_replica": True}
-    assert health["primary"]["problem"] is None
-    assert health["primary"]["idle"] == 1
-    pair.follower.kill()
-    try:
-        health = db.run_sync(db.health())
-    finally:
-        pair.follower.restart()
-    assert health["primary"]["ok"]
-    assert not health["read_replica"]["ok"]
-    assert health["read_replica"]["seconds"] is None
-    assert "cannot be reached" in health["read_replica"]["problem"]
-    asyncio.run(until(lambda: is_well(db)))
-
-
-def test_health_tells_that_a_replica_is_behind(pair: Pair, db: DataFlow) -> None:
-    async def main() -> None:
-        await db.start()
-        await hold_back(pair)
-        async with DataFlow(pair.primary) as stranger:
-            define_item(stranger)
-            await stranger.nodes.ItemCreateNode(name="one")
-        assert "still behind" in (await db.health())["read_replica"]["problem"]
-
-    asyncio.run(main())
+from ..suite import until
+from .streaming import Pair, is_there, value
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
