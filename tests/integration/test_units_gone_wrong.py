@@ -87,7 +87,7 @@ def test_nothing_begins_anew_in_a_function_whose_run_is_over(
                 refused.append(error)
 
     builder = WorkflowBuilder(db)
-    builder.add_node("TransactionContextNode", "terms", {"timeout": 0.05})
+    builder.add_node("TransactionContextNode", "terms", {"timeout": 0.3})
     make(builder, "first")
     builder.add_node(slow, "slow")
     with pytest.raises(WorkflowExecutionError) as caught:
