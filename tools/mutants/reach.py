@@ -25,6 +25,10 @@ TESTS = (
     "tests/integration/test_bulk_faults.py",
     "tests/integration/test_interceptors.py",
     "tests/integration/test_optimistic_lock.py",
+    "tests/discovery/test_bounds.py",
+    "tests/discovery/test_relations.py",
+    "--without-mysql",
+    "--without-postgres",
     # The benchmarks reach everything, slowly, and their tests look at little.
     "--ignore=tests/unit/test_benchmarks.py",
 )

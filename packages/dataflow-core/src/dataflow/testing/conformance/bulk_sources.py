@@ -60,6 +60,15 @@ class BulkSourceTests(UserTests):
         output = users.run_sync(users.nodes.UserBulkCreateNode(data=Once(), batch_size=10))
         assert output["batches"] == 3
 
+    def test_what_cannot_begin_says_why(self, users: DataFlow) -> None:
+        class Refuses:
+            def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+                raise LookupError("there is nothing")
+
+        with pytest.raises(LookupError, match="there is nothing"):
+            users.run_sync(users.nodes.UserBulkCreateNode(data=Refuses()))
+        assert names(users) == []
+
     def test_an_async_iterable_is_stored_by_a_task(self, users: DataFlow) -> None:
         import asyncio
 
