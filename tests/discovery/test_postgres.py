@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -55,6 +56,12 @@ INSERT INTO people (name, address, mood, tags, points, host, price, seen, docume
 INSERT INTO events SELECT number, '2024-03-01', 'n' FROM generate_series(1, 40) AS number;
 ANALYZE
 """
+
+
+@pytest.fixture
+def existing(request: pytest.FixtureRequest) -> Iterator[Existing]:
+    with empty(POSTGRES, request) as database:
+        yield database
 
 
 @pytest.fixture(scope="module")
@@ -209,9 +216,15 @@ def test_a_model_of_a_partitioned_table_writes_to_its_partitions(db: DataFlow, s
     db.run_sync(db.nodes.EventDeleteNode(conditions={"id": 99}))
 
 
-def test_two_queries_do_however_many_tables_there_are(
-    db: DataFlow, shop: Existing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+THOUSAND = """
+DO $$ BEGIN FOR number IN 0..999 LOOP
+    EXECUTE format('CREATE TABLE %I (id int PRIMARY KEY, name text UNIQUE, other int REFERENCES %I)',
+        'table_' || number, 'table_' || greatest(number - 1, 0));
+END LOOP; END $$
+"""
+
+
+def test_two_queries_do_for_a_thousand_tables(existing: Existing, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     fetch = PostgresConnection.fetch
 
@@ -219,10 +232,14 @@ def test_two_queries_do_however_many_tables_there_are(
         asked.append(sql)
         return await fetch(self, sql, parameters)
 
+    existing.ask(THOUSAND)
     monkeypatch.setattr(PostgresConnection, "fetch", counted)
     monkeypatch.setattr(PostgresConnection, "execute", lambda *_: pytest.fail("a statement more"))
-    assert len(db.discover_schema()) == 8
-    assert len(asked) == 2
+    with DataFlow(existing.url, existing_schema_mode=True) as db:
+        began = perf_counter()
+        assert len(db.discover_schema()) == 1000
+        print(f"1,000 tables are discovered in {perf_counter() - began:.2f} s")
+        assert len(asked) == 2
 
 
 def test_a_table_that_the_user_may_not_read_says_so(shop: Existing) -> None:
