@@ -15,7 +15,11 @@ __all__ = ["Server", "mysql_server", "postgres_server"]
 
 # What would clean up in the middle of a batch is off; nothing else that makes the server quicker or slower for some.
 POSTGRES = ("autovacuum=off", "max_wal_size=4GB", "shared_buffers=256MB", "timezone=UTC")
-MYSQL = ("innodb_buffer_pool_size=512M", "innodb_log_file_size=512M", "local_infile=ON")
+MYSQL = (
+    "innodb_buffer_pool_size=512M",
+    *("loose-innodb-log-file-size=512M", "loose-innodb-redo-log-capacity=512M"),  # of MariaDB, and of MySQL
+    "local_infile=ON",
+)
 
 
 class Server(NamedTuple):

@@ -1,6 +1,7 @@
 """Transactions that are prepared, and then end on whichever connection that is; for dialects that have such."""
 
 import asyncio
+import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -19,8 +20,10 @@ from dataflow.testing.conformance.items import define_item, names
 
 __all__ = ["TwoPhaseTests"]
 
-GID = "df:c0ffee00:18f2:1"
-OTHER = "df:c0ffee01:18f2:1"
+# A server has them for all of its databases, and another process may be at the same test.
+PREFIX = f"df:{secrets.token_hex(3)}"
+GID = f"{PREFIX}00:18f2:1"
+OTHER = f"{PREFIX}01:18f2:1"
 ATTEMPTS = 2000
 
 
@@ -108,7 +111,7 @@ async def on_another(db: DataFlow, action: str, *arguments: Any) -> Any:
         await connection.close()
 
 
-async def listed(db: DataFlow, prefix: str = "df:c0ffee") -> list[str]:
+async def listed(db: DataFlow, prefix: str = PREFIX) -> list[str]:
     found: Sequence[InDoubt] = await on_another(db, "in_doubt", prefix)
     return [one.gid for one in found]
 
@@ -180,9 +183,9 @@ class TwoPhaseTests:
                 async with Within(db, Prepares(two_phase, gid)):
                     await db.nodes.ItemCreateNode(name=gid)
             try:
-                assert await listed(db, "df:c0ffee00:") == [GID]
-                assert await listed(db, "df:c0ffee01:") == [OTHER]
-                assert await listed(db, "df:c0ffee%") == []
+                assert await listed(db, f"{PREFIX}00:") == [GID]
+                assert await listed(db, f"{PREFIX}01:") == [OTHER]
+                assert await listed(db, f"{PREFIX}%") == []
                 assert sorted(await listed(db)) == [GID, OTHER]
             finally:
                 for gid in (GID, OTHER):
