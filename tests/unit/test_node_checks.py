@@ -46,6 +46,10 @@ def spent() -> Iterator[dict[str, Any]]:
     return generator
 
 
+async def awaited(progress: object) -> None:
+    """Tells nothing unless somebody awaits it."""
+
+
 MANY: list[tuple[str, dict[str, Any]]] = [("Update", {"update": {"age": 1}}), ("Delete", {})]
 """The nodes for the rows that match a filter, with what each needs besides."""
 EMPTY: list[dict[str, Any]] = [{"filter": {}}, {"filter": {"$or": [{}]}}, {"filter": {}, "confirmed": False}]
@@ -61,6 +65,7 @@ ROWS: list[tuple[list[Any], dict[str, Any], str]] = [
     ([], {"batch_size": True}, "batch_size: expected an int of at least 1"),
     ([], {"batch_size": "10"}, "batch_size: expected an int of at least 1"),
     ([], {"progress": 5}, "Node progress: expected a function of one argument, got int"),
+    ([], {"progress": awaited}, "Node progress: the function is async, and nobody would await it"),
 ]
 
 FILTERS: list[tuple[Any, str]] = [

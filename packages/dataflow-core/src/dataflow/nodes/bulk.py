@@ -1,5 +1,6 @@
 """What the nodes share that store many rows: their parameters, and the way through the batches."""
 
+import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
@@ -192,5 +193,9 @@ class BulkNode(ModelNode):
         if report is not None and not callable(report):
             raise InvalidValue(
                 f"{self.name} progress: expected a function of one argument, got {type(report).__name__}"
+            )
+        if inspect.iscoroutinefunction(report):
+            raise InvalidValue(
+                f"{self.name} progress: the function is async, and nobody would await it; give a plain one"
             )
         return cast("Report | None", report)
