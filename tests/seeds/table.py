@@ -21,8 +21,8 @@ it takes for granted is supplied: a model, a row, a `workflow` to add to, the ru
 `DataFlow`, `LocalRuntime` and `WorkflowBuilder`, where an example leaves them out or imports them from another package.
 "A URL" is that of an SQLite file in the place of a server.
 
-What an example waits for is a package or a part of one. The test of such an example is expected to fail, and says so
-when it no longer does.
+What an example waits for is a package or a part of one. Where such an example has a test, that is expected to fail, and
+says so when it no longer does; the others are only read as Python.
 
 This page is written from the headers of the examples by `python -m tests.seeds.table`.
 """
