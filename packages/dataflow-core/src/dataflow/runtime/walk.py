@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from dataflow.errors import (
     PoolTimeout,
-    RecordNotFound,
     ScopeLost,
     TransactionClosed,
     WorkflowError,
@@ -19,11 +18,11 @@ from dataflow.runtime.parameters import Parameters
 from dataflow.runtime.read_only import check_steps
 from dataflow.terms import USUAL, Terms
 from dataflow.workflow.graph import FAILED, SUCCESS, Block, Step, Workflow, with_inner
-from dataflow.workflow.paths import Path
 from dataflow.workflow.results import Results
 
 if TYPE_CHECKING:
     from dataflow.nodes.transaction_context import Context
+    from dataflow.workflow.paths import Path
 
 __all__ = ["Walk"]
 
@@ -288,15 +287,10 @@ class Walk:
         for name, edges in step.inputs.items():
             for edge in reversed(edges):
                 if edge.live(self._outcomes, self._results):
-                    values[name] = self._read(edge.source, cast("Path", edge.output))
+                    path, source = cast("Path", edge.output), edge.source
+                    values[name] = path.read_of(self._results[source], "node", source)
                     break
         return values
-
-    def _read(self, source: str, path: Path) -> object:
-        output = self._results[source]
-        if output.get("found") is False and path.root != "found":
-            raise RecordNotFound(f"node {source!r} found no row, so that it has no {str(path)!r}")
-        return path.read(output)
 
 
 def _handed_on(scope: Scope, has_turn: bool) -> Scope:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
-from dataflow.errors import WorkflowError, nearest
+from dataflow.errors import RecordNotFound, WorkflowError, nearest
 
 __all__ = ["MissingOutput", "Path", "parse_path"]
 
@@ -61,6 +61,21 @@ class Path:
                 raise MissingOutput(f"there is no output {str(self)!r}: {self._obstacle(value, depth)}")
             value = following
         return value
+
+    def read_of(self, output: Mapping[str, object], kind: str, id: str) -> object:
+        """Return the value out of the output of a node or a step, which an error names.
+
+        :param kind: the word for what gave the output.
+        :param id: its id.
+        :raises RecordNotFound: where it found no row.
+        :raises MissingOutput: where the path leads nowhere.
+        """
+        if output.get("found") is False and self.root != "found":
+            raise RecordNotFound(f"{kind} {id!r} found no row, so that it has no {str(self)!r}")
+        try:
+            return self.read(output)
+        except MissingOutput as error:
+            raise MissingOutput(f"{kind} {id!r}: {error}") from None
 
     def _obstacle(self, value: object, depth: int) -> str:
         """Say what stands in the way after so many parts, without showing any value."""

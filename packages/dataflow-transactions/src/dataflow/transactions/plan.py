@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from dataflow.errors import RecordNotFound, ValidationError
+from dataflow.errors import ValidationError
 from dataflow.execution.database import Database
 from dataflow.nodes.contract import Node
 from dataflow.nodes.function import FunctionNode
@@ -128,10 +128,7 @@ def accepts(node: Node, parameters: Mapping[str, object], name: str) -> bool:
 def _known(action: Action, outputs: Outputs) -> dict[str, object]:
     values = dict(action.parameters)
     for name, (step, path) in action.inputs.items():
-        output = outputs[step]
-        if output.get("found") is False and path.root != "found":
-            raise RecordNotFound(f"step {step!r} found no row, so that it has no {str(path)!r}")
-        values[name] = path.read(output)
+        values[name] = path.read_of(outputs[step], "step", step)
     return values
 
 

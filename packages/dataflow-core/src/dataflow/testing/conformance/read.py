@@ -182,3 +182,22 @@ class ReadTests:
         assert isinstance(caught.value.cause, RecordNotFound)
         assert "'look'" in str(caught.value.cause)
         assert db.run_sync(db.nodes.UserReadNode(id=1))["name"] == "Ann"
+
+    @pytest.mark.parametrize(
+        ("node", "parameters", "output"),
+        [
+            ("UserUpdateNode", {"id": 99, "updates": {"age": 1}, "required": False}, "name"),
+            ("UserDeleteNode", {"id": 99}, "id"),
+            ("UserListNode", {"filter": {"id": 99}}, "result.0.name"),
+        ],
+    )
+    def test_an_output_that_no_row_gives_names_the_node(
+        self, db: DataFlow, node: str, parameters: Mapping[str, Any], output: str
+    ) -> None:
+        define_people(db)
+        workflow = WorkflowBuilder(db)
+        workflow.add_node(node, "look", parameters)
+        workflow.add_node("UserListNode", "others")
+        workflow.add_connection("look", output, "others", "id" if output == "id" else "name")
+        with pytest.raises(WorkflowExecutionError, match=f"node 'look'.* no (output )?'{output}'"):
+            LocalRuntime().execute(workflow.build())
