@@ -225,6 +225,16 @@ def test_a_batch_is_cut_before_and_after_its_rows(
     )
 
 
+@pytest.mark.parametrize("dialect", [MYSQL, POSTGRES])
+def test_a_batch_says_what_an_upsert_does_with_which_fields(dialect: Dialect) -> None:
+    batch = compile_shape(
+        dialect, UpsertMany(MODEL, ("name", "age"), [], (), ("name",), (), ("age",)).shape
+    ).batch
+    assert batch is not None
+    told = [[field.name for field in fields] for fields in (batch.match, batch.changed, batch.counted)]
+    assert told == [["name"], ["name"], ["age"]]
+
+
 def test_rows_that_differ_are_joined_on_mysql() -> None:
     update = compile_shape(MYSQL, UPDATE_MANY.shape).update
     assert update is not None

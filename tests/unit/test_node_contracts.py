@@ -1,11 +1,14 @@
 """What each node says of itself before it runs: its outputs, whether it writes, whether it needs a transaction."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
 from dataflow import DataFlow, Field
+from dataflow.nodes.crud import UpdateNode
 from dataflow.nodes.function import FunctionNode
 
 ROW = frozenset({"id", "user_id", "name", "age", "record", "result", "found"})
@@ -215,3 +218,17 @@ def test_all_rows_of_a_list_are_checked_before_the_first_is_sent(db: DataFlow, k
 def test_rows_of_a_generator_are_checked_as_they_come(db: DataFlow) -> None:
     prepared = db.find_node("UserBulkCreateNode").prepare({"data": ({"name": name} for name in "abc")})
     assert prepared.input.checked is None
+
+
+@pytest.mark.parametrize(("hint", "alone"), [(datetime, False), (int, True)])
+def test_a_change_of_what_others_may_have_made_unreadable_needs_a_transaction(hint: Any, alone: bool) -> None:
+    db = DataFlow("postgresql://nobody@127.0.0.1:1/none")
+    db.model(
+        type("Event", (), {"__annotations__": {"what": hint | None}, "__dataflow__": {"timestamps": False}})
+    )
+    ours = db.find_node("EventUpdateNode")
+    assert ours.model is not None
+    theirs = UpdateNode(db.databases()["primary"], replace(ours.model, existing=True))
+    change = {"id": 1, "updates": {"what": None}}
+    for node, expected in ((ours, True), (theirs, alone)):
+        assert node.alone(node.prepare(change)) is expected
