@@ -1,12 +1,12 @@
 """What the nodes share that store many rows: their parameters, and the way through the batches."""
 
-import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol, cast
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from dataflow.errors import InvalidValue, MissingValue
 from dataflow.execution.database import Database
 from dataflow.model.schema import Model
+from dataflow.nodes.bulk_controls import Report, read_batch_size, read_report
 from dataflow.nodes.bulk_plans import BulkPlan, BulkPlans
 from dataflow.nodes.bulk_rows import Batch, RowReader
 from dataflow.nodes.bulk_sources import Data, Source, check_data, is_kept, length_of, open_source
@@ -14,10 +14,7 @@ from dataflow.nodes.rows import ModelNode
 from dataflow.nodes.values import NewRow
 from dataflow.progress import Progress
 
-__all__ = ["Batches", "BulkNode", "Input", "Report"]
-
-
-Report = Callable[[Progress], object]
+__all__ = ["Batches", "BulkNode", "Input"]
 
 
 class Batches(Protocol):
@@ -105,7 +102,7 @@ class BulkNode(ModelNode):
         self._check_names(names)
         self.new.check(self._filling(parameters))
         self._batch_size(parameters)
-        self._report(parameters)
+        read_report(parameters, self.name)
         data = parameters.get("data")
         if data is None:
             return
@@ -143,7 +140,7 @@ class BulkNode(ModelNode):
         self._check_names(parameters)
         filling = self._filling(parameters)
         self.new.check(filling)
-        size, report = self._batch_size(parameters), self._report(parameters)
+        size, report = self._batch_size(parameters), read_report(parameters, self.name)
         if parameters.get("data") is None:
             raise MissingValue(self.missing(()) or "")
         data = check_data(parameters["data"], f"{self.name} data")
@@ -174,28 +171,5 @@ class BulkNode(ModelNode):
         return {name: value for name, value in parameters.items() if name not in self.controls}
 
     def _batch_size(self, parameters: Mapping[str, object]) -> int:
-        size = parameters.get("batch_size")
-        if size is None:
-            return self._usual_batch_size(parameters)
-        if type(size) is not int or size < 1:
-            raise InvalidValue(f"{self.name} batch_size: expected an int of at least 1")
-        return size
-
-    def _usual_batch_size(self, parameters: Mapping[str, object]) -> int:
-        dialect = self.database.dialect
-        is_in_memory = isinstance(parameters.get("data"), list | tuple)
-        return (
-            dialect.list_batch_size if is_in_memory and not self.tolerates(parameters) else dialect.batch_size
-        )
-
-    def _report(self, parameters: Mapping[str, object]) -> Report | None:
-        report = parameters.get("progress")
-        if report is not None and not callable(report):
-            raise InvalidValue(
-                f"{self.name} progress: expected a function of one argument, got {type(report).__name__}"
-            )
-        if inspect.iscoroutinefunction(report):
-            raise InvalidValue(
-                f"{self.name} progress: the function is async, and nobody would await it; give a plain one"
-            )
-        return cast("Report | None", report)
+        tolerant = self.tolerates(parameters)
+        return read_batch_size(parameters, self.database.dialect, self.name, tolerant=tolerant)

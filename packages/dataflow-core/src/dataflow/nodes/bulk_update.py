@@ -3,28 +3,46 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from dataflow.abc import Connection
 from dataflow.errors import InvalidValue, MissingValue, ValidationError
 from dataflow.execution.database import Database
 from dataflow.filters.changes import Changes, read_changes
 from dataflow.model.schema import Model, ModelField
-from dataflow.nodes.bulk_sources import is_kept
+from dataflow.nodes.bulk_controls import Report, read_batch_size, read_report
+from dataflow.nodes.bulk_sources import Data, check_data, is_kept, length_of, open_source
 from dataflow.nodes.contract import Output, Place
 from dataflow.nodes.keyed_rows import KeyedRows, RowsOfFields
-from dataflow.nodes.many import read_data, read_flag, required_filter
+from dataflow.nodes.many import as_dicts, read_flag, required_filter
 from dataflow.nodes.rows import ModelNode, key_names
 from dataflow.nodes.values import Maintained
 from dataflow.nodes.versions import ExpectedVersion
+from dataflow.progress import Progress
 from dataflow.statements import Update, UpdateMany
 
 __all__ = ["BulkUpdateNode"]
 
-CONTROLS = frozenset({"filter", "update", "data", "confirmed"})
+OF_ROWS = frozenset({"batch_size", "progress"})
+CONTROLS = frozenset({"filter", "update", "data", "confirmed", *OF_ROWS})
 
 
 class PreparedRows(NamedTuple):
-    """The updates: one for each set of fields that rows give."""
+    """Rows with their keys.
 
-    statements: tuple[UpdateMany, ...]
+    :param statements: the updates of a list, all of which is checked before the first one is sent; of what is read
+        only as it is needed, None.
+    :param filling: values for the rows that lack them.
+    :param size: how many rows are sent at once.
+    """
+
+    data: Data
+    statements: Sequence[UpdateMany] | None
+    filling: Mapping[str, object]
+    size: int
+    report: Report | None
+
+    def tell(self, done: int) -> None:
+        if self.report is not None:
+            self.report(Progress(done, length_of(self.data)))
 
 
 Prepared: TypeAlias = Update | PreparedRows
@@ -55,9 +73,7 @@ class BulkUpdateNode(ModelNode):
         self._check_names(names)
         read_flag(parameters, "confirmed", self.name)
         if "data" in names:
-            self._rows.check(self._values(parameters))
-            for row in read_data(parameters, self.name) if "data" in parameters else ():
-                self._rows.check(row)
+            self._check_rows(parameters)
             return
         self._changes(parameters)
         if "filter" in parameters and ("confirmed" in parameters or "confirmed" not in names):
@@ -90,30 +106,85 @@ class BulkUpdateNode(ModelNode):
         return isinstance(prepared, Update)
 
     async def run(self, scope: Place, prepared: Prepared) -> Output:
-        executor = self.database.executor
+        connection = await scope.connection(self.database)
         if isinstance(prepared, Update):
-            updated = await executor.affected(await scope.connection(self.database), prepared)
+            updated = await self.database.executor.affected(connection, prepared)
+        elif prepared.statements is not None:
+            updated = await self._update_list(connection, prepared, prepared.statements)
         else:
-            updated = 0
-            connection = await scope.connection(self.database)
-            for statement in prepared.statements:
-                met = await executor.update_many(connection, statement)
-                if met < len(statement.rows):
-                    await self._version.refuse_stale_rows(self.database, connection, statement, met)
-                updated += met
+            updated = await self._update_batches(connection, prepared)
         return {"updated": updated, "result": updated}
+
+    async def _update_list(
+        self, connection: Connection, prepared: PreparedRows, statements: Sequence[UpdateMany]
+    ) -> int:
+        updated = done = 0
+        for statement in statements:
+            updated += await self._update(connection, statement)
+            done += len(statement.rows)
+            # Rows of one key have become one.
+            prepared.tell(done if statement is not statements[-1] else length_of(prepared.data) or 0)
+        return updated
+
+    async def _update_batches(self, connection: Connection, prepared: PreparedRows) -> int:
+        updated = done = 0
+        source = open_source(prepared.data, prepared.size, in_process=self.database.in_process)
+        try:
+            while rows := await source.next():
+                for statement in self._statements(rows, prepared.filling, prepared.size, done):
+                    updated += await self._update(connection, statement)
+                done += len(rows)
+                prepared.tell(done)
+        finally:
+            await source.close()
+        return updated
+
+    async def _update(self, connection: Connection, statement: UpdateMany) -> int:
+        met = await self.database.executor.update_many(connection, statement)
+        if met < len(statement.rows):
+            await self._version.refuse_stale_rows(self.database, connection, statement, met)
+        return met
+
+    def _check_rows(self, parameters: Mapping[str, object]) -> None:
+        read_batch_size(parameters, self.database.dialect, self.name)
+        read_report(parameters, self.name)
+        self._rows.check(self._values(parameters))
+        if "data" not in parameters:
+            return
+        data = check_data(parameters["data"], f"{self.name} data")
+        for row in as_dicts(data, self.name) if isinstance(data, list | tuple) else ():
+            self._rows.check(row)
 
     def _prepare_rows(self, parameters: Mapping[str, object]) -> PreparedRows:
         read_flag(parameters, "confirmed", self.name)
+        size = read_batch_size(parameters, self.database.dialect, self.name)
+        report = read_report(parameters, self.name)
         filling = self._values(parameters)
         self._rows.check(filling)
-        rows = read_data(parameters, self.name)
-        groups = self._rows.read(self._filled(rows, filling) if filling else rows)
-        return PreparedRows(tuple(self._statement(group) for group in groups))
+        data = check_data(parameters["data"], f"{self.name} data")
+        statements = self._statements(data, filling, size) if isinstance(data, list | tuple) else None
+        return PreparedRows(data, statements, filling, size, report)
 
-    def _statement(self, group: RowsOfFields) -> UpdateMany:
+    def _statements(
+        self, rows: Sequence[object], filling: Mapping[str, object], size: int, start: int = 0
+    ) -> Sequence[UpdateMany]:
+        """The updates: of each set of fields that rows give, so many at once.
+
+        :param start: the index of the first row in the input.
+        """
+        dicts = as_dicts(rows, self.name, start)
+        groups = self._rows.read(self._filled(dicts, filling) if filling else dicts, start)
+        return [
+            self._statement(group, group.rows[at : at + size], size)
+            for group in groups
+            for at in range(0, len(group.rows), size)
+        ]
+
+    def _statement(self, group: RowsOfFields, rows: Sequence[tuple[object, ...]], size: int) -> UpdateMany:
         changes = self._maintained.except_for(group.fields)
-        return UpdateMany(self.model, group.match, group.fields, group.rows, changes.shape, changes.values)
+        return UpdateMany(
+            self.model, group.match, group.fields, rows, changes.shape, changes.values, batch_size=size
+        )
 
     def _filled(
         self, rows: Sequence[Mapping[str, object]], filling: Mapping[str, object]
@@ -159,3 +230,8 @@ class BulkUpdateNode(ModelNode):
             for name in ("filter", "update"):
                 if name in names:
                     raise ValidationError(f"{self.name} takes either data or {name}, not both")
+        else:
+            for name in OF_ROWS.intersection(names):
+                raise ValidationError(
+                    f"{self.name} {name} is for data; all rows of a filter are changed at once"
+                )

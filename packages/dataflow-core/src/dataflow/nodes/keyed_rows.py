@@ -71,15 +71,16 @@ class KeyedRows:
         for name, value in values.items():
             self._model.fields[self._keys.get(name, name)].coerce(value)
 
-    def read(self, rows: Sequence[Row]) -> Sequence[RowsOfFields]:
+    def read(self, rows: Sequence[Row], start: int = 0) -> Sequence[RowsOfFields]:
         """Check and sort rows by the fields that they give; rows of one key become one, in which the last wins.
 
+        :param start: the index of the first one in the input.
         :raises ValidationError: naming the row.
         """
         try:
             groups = self._grouped(rows)
         except ValidationError:
-            self._blame(rows)
+            self._blame(rows, start)
         key = itemgetter(*range(self._width))
         keys = set(chain.from_iterable(map(key, group.rows) for group in groups))
         return groups if len(keys) == len(rows) else self._merged(rows)
@@ -149,8 +150,8 @@ class KeyedRows:
             _reader(given),
         )
 
-    def _blame(self, rows: Sequence[Row]) -> NoReturn:
-        for index, row in enumerate(rows):
+    def _blame(self, rows: Sequence[Row], start: int) -> NoReturn:
+        for index, row in enumerate(rows, start):
             try:
                 self._grouped([row])
             except UnknownName:

@@ -1,30 +1,31 @@
 """What nodes for many rows ask of their parameters."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from dataflow.errors import InvalidValue, MissingValue
 from dataflow.filters.mongo import read_filter
 from dataflow.model.schema import Model
 from dataflow.statements import Where
 
-__all__ = ["read_data", "read_flag", "required_filter"]
+__all__ = ["as_dicts", "read_flag", "required_filter"]
 
 
-def read_data(parameters: Mapping[str, object], name: str) -> Sequence[Mapping[str, object]]:
-    """The rows that a node was given, as plain dicts: another mapping may make up what it lacks.
+def as_dicts(rows: Sequence[object], name: str, start: int = 0) -> Sequence[Mapping[str, object]]:
+    """Rows as plain dicts: another mapping may make up what it lacks.
 
     :param name: the node's, for messages.
-    :raises InvalidValue: where it is no list of dicts.
+    :param start: the index of the first one in the input.
+    :raises InvalidValue: where one is no mapping.
     """
-    data = parameters["data"]
-    if not isinstance(data, list | tuple):
-        raise InvalidValue(f"{name} data: expected a list of dicts, got {type(data).__name__}")
-    if set(map(type, data)) <= {dict}:
-        return data
-    for index, row in enumerate(data):
+    if set(map(type, rows)) <= {dict}:
+        return cast("Sequence[Mapping[str, object]]", rows)
+    dicts = []
+    for index, row in enumerate(rows, start):
         if not isinstance(row, Mapping):
             raise InvalidValue(f"{name} data: row {index}: expected a dict, got {type(row).__name__}")
-    return [{**row} for row in data]
+        dicts.append({**row})
+    return dicts
 
 
 def read_flag(parameters: Mapping[str, object], parameter: str, name: str, default: bool = False) -> bool:

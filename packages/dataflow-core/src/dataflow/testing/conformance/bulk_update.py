@@ -1,7 +1,7 @@
-"""What the BulkUpdateNode does: to all rows that match a filter, or to each row of a list."""
+"""What the BulkUpdateNode does: to all rows that match a filter, or to each row that it is given."""
 
 from collections import UserDict, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -21,8 +21,10 @@ from dataflow.errors import (
     ValidationError,
     WorkflowBuildError,
 )
+from dataflow.progress import Progress
 from dataflow.testing.conformance.people import ROWS, Row, Rows, define_people, people
 from dataflow.testing.conformance.update_operators import define_figures
+from dataflow.testing.conformance.users import awaited
 from dataflow.testing.examples import SOME
 from dataflow.testing.oracle.changes import apply
 from dataflow.testing.strategies.changes import NAMES, documents, rows, values
@@ -69,6 +71,30 @@ class BulkUpdateTests:
         output = db.run_sync(db.nodes.UserBulkUpdateNode(**parameters))
         assert output == {"updated": count, "result": count}
         assert people(db) == expected
+
+    @pytest.mark.parametrize("make", [list, iter, awaited], ids=["list", "generator", "async generator"])
+    def test_rows_that_change_come_from_whatever_can_be_iterated(
+        self, db: DataFlow, make: Callable[[Iterable[Row]], Any]
+    ) -> None:
+        define_people(db)
+        told: list[Progress] = []
+        data: Rows = [{"id": 1, "age": 5}, {"id": 2}, {"id": 3, "age": None}]
+        call = db.nodes.UserBulkUpdateNode(data=make(data), age=7, batch_size=2, progress=told.append)
+        assert db.run_sync(call)["updated"] == 3
+        assert people(db) == changed(of_1={"age": 5}, of_2={"age": 7}, of_3={"age": None})
+        total = 3 if make is list else None
+        assert told == [Progress(2, total), Progress(3, total)]
+
+    @pytest.mark.parametrize("make", [list, iter, awaited], ids=["list", "generator", "async generator"])
+    def test_a_bad_row_of_a_later_batch_changes_none(
+        self, db: DataFlow, make: Callable[[Iterable[Row]], Any]
+    ) -> None:
+        define_people(db)
+        for bad, message in (({"id": 3, "age": "x"}, "row 2: .*age"), (5, "row 2: expected a dict, got int")):
+            data: Any = [{"id": 1, "age": 5}, {"id": 2, "age": 5}, bad]
+            with pytest.raises(InvalidValue, match=message):
+                db.run_sync(db.nodes.UserBulkUpdateNode(data=make(data), batch_size=2))
+            assert people(db) == ROWS
 
     @pytest.mark.parametrize(
         ("parameters", "count", "expected"),
@@ -136,6 +162,9 @@ class BulkUpdateTests:
             ({"filter": {"id": 1}, "data": []}, ValidationError, "either data or filter"),
             ({"update": {"age": 1}, "data": []}, ValidationError, "either data or update"),
             ({"data": {"id": 1}}, InvalidValue, "expected a list of dicts"),
+            ({"data": [], "batch_size": 0}, InvalidValue, "at least 1"),
+            ({"data": [], "progress": 5}, InvalidValue, "expected a function"),
+            ({"filter": {"id": 1}, "update": {"age": 1}, "progress": print}, ValidationError, "is for data"),
             ({"data": [{"id": 1, "age": 1}, 5]}, InvalidValue, "row 1: expected a dict"),
             ({"data": [{"id": 1, "age": 1}, {"age": 5}]}, MissingValue, "row 1: .*needs the key 'id'"),
             ({"data": [{"id": 1, "age": 1}, {"id": 2}]}, MissingValue, "row 1: .*nothing to change"),
