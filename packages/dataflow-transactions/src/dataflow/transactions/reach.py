@@ -32,7 +32,8 @@ async def reach(home: Database, databases: Iterable[Database], *, all_of_them: b
         try:
             reached[database] = await on_a_connection(database, HOLDER, partial(_who, database))
         except DataFlowError as error:
-            if database is home if isinstance(error, IsReplica) else all_of_them:
+            is_fatal = database is home if isinstance(error, IsReplica) else all_of_them
+            if is_fatal:
                 raise
             log.warning("%s is left out of recovery: %s", called(database), error)
     return reached
