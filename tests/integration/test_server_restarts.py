@@ -108,6 +108,17 @@ class RestartTests(Suite):
         with DataFlow(url, pool_size=5, pool_timeout=30) as db:
             asyncio.run(asyncio.wait_for(main(define_item(db)), PATIENCE))
 
+    def test_who_idles_while_the_server_dies_and_comes_back_hears_nothing_of_it(
+        self, server: Any, url: str
+    ) -> None:
+        with DataFlow(url) as db:
+            define_item(db)
+            for name in ("a", "b", "c"):
+                db.run_sync(db.nodes.ItemCreateNode(name=name))
+                server.kill()
+                server.restart()
+            assert db.run_sync(db.nodes.ItemListNode(count_only=True))["count"] == 3
+
     @pytest.mark.parametrize("ending", ["kill", "shut_down"])
     def test_synchronous_callers_go_on_after_a_restart(self, server: Any, url: str, ending: str) -> None:
         with DataFlow(url) as db:

@@ -131,8 +131,9 @@ class Call(Generic[T]):
     def run_loop(self) -> None:
         """Run the loop, which nobody else runs, until there is something to do in this thread or to tell."""
         self._drives = True
-        # Not at once: the loop looks at its connections first, of which a server may have ended some meanwhile.
-        self._loop.call_soon(self._start)
+        # Two turns later: in the first one the loop looks at its connections, of which a server may have ended some
+        # meanwhile, and in the second one they hear of it.
+        self._loop.call_soon(self._loop.call_soon, self._start)
         try:
             while self._inbox.empty():
                 self._loop.run_forever()

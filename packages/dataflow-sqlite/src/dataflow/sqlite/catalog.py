@@ -35,7 +35,7 @@ SHADOWS_SINCE = (3, 37, 0)
 COLUMNS = """
 SELECT m.name, c.name, c.type, c."notnull", c.dflt_value, c.pk, c.hidden
 FROM sqlite_master AS m JOIN pragma_table_xinfo(m.name) AS c
-WHERE m.type IN ('table', 'view') AND (?1 IS NULL OR m.name = ?1)
+WHERE m.type IN ('table', 'view') AND (? IS NULL OR m.name = ?)
 ORDER BY m.name, c.cid
 """
 INDEXES = """
@@ -89,12 +89,12 @@ async def catalog_of(connection: Connection) -> Sequence[CatalogTable]:
 async def _columns(connection: Connection, names: Sequence[str]) -> Mapping[str, Sequence[Row]]:
     """The columns of tables; none of those that SQLite cannot look into, which would spoil it for the others."""
     try:
-        return _by_table(await connection.fetch(COLUMNS, (None,)))
+        return _by_table(await connection.fetch(COLUMNS, (None, None)))
     except QueryError:
         found: dict[str, Sequence[Row]] = {}
         for name in names:
             try:
-                found.update(_by_table(await connection.fetch(COLUMNS, (name,))))
+                found.update(_by_table(await connection.fetch(COLUMNS, (name, name))))
             except QueryError:
                 found[name] = ()
         return found
