@@ -1,8 +1,20 @@
-"""How long a replica that is behind, or away, is waited for."""
+"""A database that reads from a replica, and how long one that is behind, or away, is waited for."""
+
+from collections.abc import Iterator
 
 import pytest
 
+from dataflow import DataFlow
 from dataflow.execution import replica as replicas
+
+from .suite import Pair, define_item
+
+
+@pytest.fixture
+def db(pair: Pair) -> Iterator[DataFlow]:
+    with DataFlow(pair.primary, read_replica=pair.replica, pool_timeout=10) as db:
+        define_item(db)
+        yield db
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A database with its copy on a replica for each test."""
+"""A database with its copy on a replica."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from dataflow import DataFlow
 from dataflow.mysql.testing import MySQLReplica
 from dataflow.testing.suite import server_of
 from dataflow.url import DatabaseURL
 
-from ..suite import define_item, until
+from ..suite import until
 from .following import LEADER, Pair, is_open
 
 
@@ -26,10 +25,3 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
         asyncio.run(until(lambda: is_open(pair.replica)))
         yield pair
         asyncio.run(pair.let_go())
-
-
-@pytest.fixture
-def db(pair: Pair) -> Iterator[DataFlow]:
-    with DataFlow(pair.primary, read_replica=pair.replica, pool_timeout=10) as db:
-        define_item(db)
-        yield db

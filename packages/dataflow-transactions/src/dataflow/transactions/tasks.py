@@ -15,6 +15,7 @@ from dataflow.transactions.documents import read_document, write_document
 from dataflow.transactions.entries import Entry, EntryNode
 from dataflow.transactions.errors import NotDone
 from dataflow.transactions.ledger import DO
+from dataflow.transactions.wrapped import Wrapped
 from dataflow.workflow.builder import WorkflowBuilder
 from dataflow.workflow.graph import Workflow
 
@@ -46,7 +47,7 @@ class Failed(DataFlowError):
         return isinstance(self.cause, NotDone) or (at_first and not isinstance(self.cause, NO_ANSWER))
 
 
-class WorkNode:
+class WorkNode(Wrapped):
     """A node of which the output is a document, for the ledger.
 
     :param direction: that of the step.
@@ -56,17 +57,7 @@ class WorkNode:
     settled = False
 
     def __init__(self, node: Node, direction: str) -> None:
-        self.name = node.name
-        self.database = node.database
-        self.model = node.model
-        self.waits = node.waits
-        self.outside = node.outside
-        self.may_write = node.may_write
-        self.check = node.check
-        self.missing = node.missing
-        self.prepare = node.prepare
-        self.repeatable = node.repeatable
-        self._node = node
+        super().__init__(node)
         self._is_forward = direction == DO
 
     def alone(self, prepared: Any) -> bool:
