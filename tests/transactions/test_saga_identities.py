@@ -138,3 +138,34 @@ def test_a_step_is_not_done_where_another_database_answers_by_now(
     asyncio.run(say(server, *back))
     assert [one.state for one in asyncio.run(recover(db, older_than=0))] == ["compensated"]
     assert rows(db, "Order") == []
+
+
+@pytest.mark.parametrize("kinds", pairs("sqlite+postgres"))
+def test_a_saga_does_not_begin_where_another_database_answers_as_its_home(
+    kinds: tuple[str, str], request: pytest.FixtureRequest, stack: ExitStack
+) -> None:
+    _, url = stack.enter_context(sites(kinds, request))
+    place = DatabaseURL.parse(url)
+    name, kept = place.database, f"{place.database}_kept"
+    server = stack.enter_context(DataFlow(replace(place, database="postgres").get_connection_url()))
+    db, there = (stack.enter_context(DataFlow(url)) for _ in range(2))
+
+    @db.model
+    class Order:
+        item: str
+
+    LocalRuntime().execute(saga_of(db, ORDER))
+    swap = (
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+        f'ALTER DATABASE "{name}" RENAME TO "{kept}"',
+        f'CREATE DATABASE "{name}" TEMPLATE "{kept}"',
+    )
+    asyncio.run(say(server, *swap))
+    asyncio.run(say(there, "DELETE FROM dataflow_identity"))
+    with pytest.raises(WorkflowExecutionError, match="another database answers as primary"):
+        LocalRuntime().execute(saga_of(db, ORDER))
+    begun = there.run_sync(there.nodes.SQLNode(sql="SELECT count(*) AS n FROM dataflow_sagas"))
+    assert begun["records"] == [{"n": 1}]
+    asyncio.run(
+        say(server, f'DROP DATABASE "{name}" WITH (FORCE)', f'ALTER DATABASE "{kept}" RENAME TO "{name}"')
+    )
