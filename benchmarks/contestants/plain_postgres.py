@@ -8,7 +8,7 @@ import asyncpg
 from benchmarks.contestants.connections import FreeList, OneConnection
 from benchmarks.contestants.contract import OnLoop, Operation
 from benchmarks.contestants.postgres_by_hand import SINGLE, Work, connect, set_codecs
-from benchmarks.contestants.postgres_in_bulk import BY_ARRAYS, BY_COPY
+from benchmarks.contestants.postgres_in_bulk import BY_ARRAYS, BY_COPY, merge_copied
 from benchmarks.databases.addresses import CONNECTIONS
 from benchmarks.databases.postgres import PostgresStore
 
@@ -56,9 +56,16 @@ class PooledPostgres(_Plain):
 
 
 class OtherWaysPostgres(PooledPostgres):
-    """The other ways to work in bulk."""
+    """The other ways to work in bulk; servers before PostgreSQL 15 know no ``MERGE``."""
 
     ways = BY_ARRAYS
+
+    def __init__(self, store: PostgresStore) -> None:
+        super().__init__(store)
+        if self.connections[0].get_server_version() < (15,):
+            ways = self.ways.items()
+            known = {name for name, work in ways if work is not merge_copied}
+            self._operations = {name: work for name, work in self._operations.items() if name in known}
 
 
 class OwnPoolPostgres(OnLoop):

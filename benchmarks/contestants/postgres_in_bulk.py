@@ -9,7 +9,7 @@ from benchmarks.contestants.contract import chunks
 from benchmarks.contestants.postgres_by_hand import GIVEN, INSERT, Work, dump, now
 from benchmarks.subject import Row
 
-__all__ = ["BY_ARRAYS", "BY_COPY"]
+__all__ = ["BY_ARRAYS", "BY_COPY", "merge_copied"]
 
 ROWS_PER_BLOCK = 500
 IDS_PER_DELETE = 1000

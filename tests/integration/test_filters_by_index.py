@@ -14,9 +14,9 @@ from .conftest import ON_MYSQL, ON_POSTGRES, on
 
 RANGES = {
     "postgresql": r"ix__words__text .*Index Cond: \(\(text >= ",
-    "mysql": r"'range', .*'key': 'ix__words__text'",
+    "mysql": r"'range', .*'key': 'ix__words__text'|index range scan on words using ix__words__text",
 }
-"""What the plan of a search in a range of the index says."""
+"""What the plan of a search in a range of the index says. MySQL 9 draws a tree where others fill a table."""
 
 
 @on(ON_POSTGRES, ON_MYSQL)

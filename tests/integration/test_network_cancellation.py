@@ -13,7 +13,7 @@ from dataflow.mysql.testing import MySQL
 from dataflow.postgres.testing import Postgres
 from dataflow.testing import Suite
 
-from .faults import LOADS, STREAMS, USES, counted, define_item
+from .faults import LOADS, STREAMS, USES, asked, counted, define_item
 from .test_cancellation import Step
 
 SOON = 10
@@ -149,7 +149,7 @@ class CancellationTests(Suite):
         async def nothing_is_open(observer: DataFlow) -> None:
             # The server hears of it a moment later.
             async with asyncio.timeout(SOON):
-                while (await observer.nodes.SQLNode(sql=self.transactions))["records"][0]["n"]:
+                while (await asked(observer, self.transactions))[0]["n"]:
                     await asyncio.sleep(0)
 
         async def main(db: DataFlow, observer: DataFlow) -> None:

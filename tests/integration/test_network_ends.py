@@ -15,7 +15,7 @@ from .test_clean_end import CLOSING, CRASHES, ENDING, PRELUDE
 
 SOCKETS = dedent(
     """
-    import contextvars, faulthandler, json, time, traceback, warnings
+    import contextlib, contextvars, faulthandler, json, time, traceback, warnings
     from dataflow.errors import ScopeLost, TransactionClosed
     from dataflow.execution.background import background_loop
 
@@ -29,13 +29,11 @@ SOCKETS = dedent(
             threads = {*threading.enumerate()} - {threading.main_thread()}
             names = [thread.name for thread in threads if thread.name not in others]
             for fd in os.listdir("/proc/self/fd"):
-                try:
+                # A thread that ends may close it meanwhile. An event loop has two by which it is called.
+                with contextlib.suppress(OSError):
                     target = os.readlink(f"/proc/self/fd/{fd}")
-                except OSError:
-                    continue
-                # An event loop has two by which it is called.
-                if target.startswith("socket") and not is_pair(int(fd)):
-                    names.append(target)
+                    if target.startswith("socket") and not is_pair(int(fd)):
+                        names.append(target)
             if not names or time.monotonic() > deadline:
                 return names
             time.sleep(0.01)

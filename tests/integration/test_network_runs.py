@@ -221,20 +221,20 @@ class RunTests:
             built, runtime = read.build(), AsyncLocalRuntime()
 
             async def runs(count: int) -> None:
-                ended = 0
+                ended: list[int] = []
 
                 async def run(number: int) -> None:
-                    nonlocal ended
                     results, _ = await runtime.execute(built)
                     assert results["read"]["found"]
-                    # Others may be quicker by what they do while a busy machine lets this one rest; a queue
-                    # that is not in turn keeps some waiting for nearly all of them.
-                    assert abs(ended - number) < 1000, "somebody was kept waiting"
-                    ended += 1
+                    ended.append(number)
 
                 async with asyncio.TaskGroup() as tasks:
                     for number in range(count):
                         tasks.create_task(run(number))
+                # A busy machine lets a few servers rest, and many runs overtake theirs; where the queue is not
+                # in turn, most runs are far from their place.
+                out_of_turn = sum(abs(place - number) > 500 for place, number in enumerate(ended))
+                assert out_of_turn < count / 20, "they were not served in turn"
 
             await runs(500)
             tracemalloc.start()

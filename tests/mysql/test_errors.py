@@ -5,7 +5,7 @@ from pymysql.err import IntegrityError, OperationalError
 
 from dataflow.errors import ConnectionLost, QueryError, UniqueViolation
 from dataflow.mysql.bulk.multi_values import BYTES_PER_STATEMENT, within
-from dataflow.mysql.bulk.rows import _writer
+from dataflow.mysql.bulk.rows import LINES, VALUES, Form, _writer
 from dataflow.mysql.errors import translate
 from dataflow.types import Kind
 
@@ -38,9 +38,12 @@ def test_a_message_that_may_quote_a_value_is_not_repeated(number: int) -> None:
     assert SECRET not in str(found)
 
 
-def test_what_is_no_integer_cannot_stand_in_the_place_of_one() -> None:
-    write = _writer((Kind.INTEGER,))
-    assert write([(7,), (True,), (None,)]) == ["(7)", "(1)", "(NULL)"]
+@pytest.mark.parametrize(
+    ("form", "written"), [(VALUES, ["(7)", "(1)", "(NULL)"]), (LINES, ["7", "1", "\\N"])]
+)
+def test_what_is_no_integer_cannot_stand_in_the_place_of_one(form: Form, written: list[str]) -> None:
+    write = _writer((Kind.INTEGER,), form)
+    assert write([(7,), (True,), (None,)]) == written
     with pytest.raises(AttributeError):
         write([("0); DROP TABLE things; -- ",)])
 

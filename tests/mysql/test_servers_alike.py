@@ -185,12 +185,12 @@ def test_a_statement_that_takes_too_long_is_ended_on_the_server(url: str) -> Non
     with DataFlow(f"{url}?timeout=0.2") as db:
         with pytest.raises(StatementTimeout, match=r"0\.2 s"):
             db.run_sync(db.nodes.SQLNode(sql="SELECT SLEEP(20) AS slept"))
-        running = db.run_sync(
-            db.nodes.SQLNode(
-                sql="SELECT COUNT(*) AS n FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'"
-            )
-        )
-        assert running["result"] == [{"n": 0}]
+        # Not the view of the same name, which fails on MySQL where a statement of anybody has letters beyond U+FFFF.
+        sessions = db.run_sync(db.nodes.SQLNode(sql="SHOW PROCESSLIST"))["records"]
+        ours = [
+            row["Info"] for row in sessions if row["db"] == DatabaseURL.parse(url).database and row["Info"]
+        ]
+        assert ours == ["SHOW PROCESSLIST"]
 
 
 def test_what_was_cancelled_holds_no_lock(db: DataFlow) -> None:

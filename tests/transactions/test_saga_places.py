@@ -56,6 +56,24 @@ def test_it_is_refused_where_nothing_may_be_written(file_db: DataFlow) -> None:
     assert rows(file_db, "Order") == []
 
 
+def test_a_saga_that_its_home_has_forgotten_says_so(file_db: DataFlow) -> None:
+    @file_db.node(outside=True)
+    async def forget() -> None:
+        await file_db.nodes.SQLNode(sql="DELETE FROM dataflow_sagas")
+        raise ValueError("no")
+
+    with pytest.raises(WorkflowExecutionError) as caught:
+        LocalRuntime().execute(saga_of(file_db, ORDER, {"node": "forget", "compensation": None}))
+    (note,) = (
+        note
+        for error in (caught.value, caught.value.cause, caught.value.cause.__cause__)
+        for note in getattr(error, "__notes__", ())
+    )
+    assert re.search(
+        r"It could not be undone, either: .*primary .*does not know saga .* deleted it there", note
+    )
+
+
 @pytest.mark.parametrize("transaction", ["node", "none"])
 def test_it_runs_where_each_node_is_a_transaction(file_db: DataFlow, transaction: str) -> None:
     runtime = LocalRuntime(transaction=transaction)  # type: ignore[arg-type]

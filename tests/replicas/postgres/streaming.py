@@ -46,7 +46,9 @@ class Pair(NamedTuple):
     async def hold_back(self) -> None:
         """Keep the replica from replaying anything more."""
         await value(self.replica, "SELECT pg_wal_replay_pause()")
-        await until(lambda: value(self.replica, "SELECT pg_get_wal_replay_pause_state() = 'paused'"))
+        # Before PostgreSQL 14 the request alone keeps it from replaying what comes after it, and no state is told.
+        if await value(self.replica, "SELECT to_regproc('pg_get_wal_replay_pause_state') IS NOT NULL"):
+            await until(lambda: value(self.replica, "SELECT pg_get_wal_replay_pause_state() = 'paused'"))
 
     async def let_go(self) -> None:
         """Have it go on."""

@@ -1,7 +1,7 @@
 """Upserts where the database has none of its own for the key that is asked for: look for the rows, then write."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -18,7 +18,9 @@ __all__ = ["KnownTables", "upsert_by_search", "upserts"]
 
 Key = tuple[object, ...]
 
-NOBODY: list[Key] = []
+NOBODY: Mapping[Key, None] = {}
+ROWS_AT_ONCE = 1000
+"""So many are looked for at a time: servers have a limit for the length of a statement."""
 
 
 class Runs(Protocol):
@@ -177,7 +179,7 @@ async def _store(
             )
         for row in run:
             met += 1
-            await _change(runs, connection, statement, (*row, *statement.constants), keys[0])
+            await _change(runs, connection, statement, (*row, *statement.constants), *keys)
     return met
 
 
@@ -194,23 +196,26 @@ async def _found(
     apart: Callable[[Iterable[object]], Key],
     *,
     locking: bool,
-) -> dict[Key, list[Key]]:
-    """The keys of the rows that may match, by the values that must be the same.
+) -> Mapping[Key, Mapping[Key, None]]:
+    """The keys of the rows that may match, in their order, by the values that must be the same.
 
     :param locking: whether the rows are locked, and so read as they are now, whatever the transaction saw before.
     """
     names = tuple(field.name for field in statement.model.key)
     positions = [(name, statement.fields.index(name)) for name in statement.match]
-    sought = []
-    for name, position in positions:
-        values = {(*row, *statement.constants)[position] for row in statement.rows} - {None}
-        sought.append(compare(name, "$in", list(values)))
     fields = tuple(dict.fromkeys((*names, *statement.match)))
-    found: dict[Key, list[Key]] = defaultdict(list)
-    search = Select(statement.model, all_of(sought), fields=fields, locking=locking)
-    for record in await runs.records(connection, search):
-        matched = apart(record[name] for name in statement.match)
-        found[matched].append(tuple(record[name] for name in names))
+    # A row may be met more than once, as each of several values to match is looked for by itself.
+    found: dict[Key, dict[Key, None]] = defaultdict(dict)
+    for start in range(0, len(statement.rows), ROWS_AT_ONCE):
+        rows = statement.rows[start : start + ROWS_AT_ONCE]
+        sought = []
+        for name, position in positions:
+            values = {(*row, *statement.constants)[position] for row in rows} - {None}
+            sought.append(compare(name, "$in", list(values)))
+        search = Select(statement.model, all_of(sought), fields=fields, locking=locking)
+        for record in await runs.records(connection, search):
+            matched = apart(record[name] for name in statement.match)
+            found[matched][tuple(record[name] for name in names)] = None
     return found
 
 

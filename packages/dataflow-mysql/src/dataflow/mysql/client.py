@@ -4,7 +4,7 @@ Both stem from PyMySQL and read the protocol alike. What is used of them beyond 
 :mod:`dataflow.mysql.driver`: ``query``, ``next_result`` and the result that they leave behind.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -12,12 +12,20 @@ from typing import Any, NamedTuple
 from dataflow.errors import AccessDenied, ConfigurationError, ConnectionLost
 from dataflow.mysql.options import DRIVERS, MySQLOptions
 
-__all__ = ["Client", "client"]
+__all__ = ["Client", "asks_for_a_file", "client"]
 
 FOUND_ROWS = 2
 """The client's flag that an UPDATE counts the rows that it meets and not only those that it changes."""
 
+LOCAL_FILES = 128
+"""The client's flag that a server may ask for a file. The drivers give none; see :meth:`Client.upload`."""
+
 QUIT = b"\x01\x00\x00\x00\x01"
+QUERY = 3
+MORE_RESULTS = 8
+"""The flag in the server's status that the answer to another statement follows."""
+
+BYTES_PER_PACKET = 1 << 16
 
 IN_CLEAR = frozenset({"dialog", "mysql_clear_password"})
 """The ways to log in for which the drivers send the password as it is, to whoever asks."""
@@ -36,6 +44,7 @@ class Client(NamedTuple):
     :param open: opens it.
     :param transport: its transport, while it is open.
     :param read_packet: reads a packet of the protocol.
+    :param drain: waits until what was written is on its way.
     :param error: the base of all its errors.
     """
 
@@ -61,7 +70,7 @@ class Client(NamedTuple):
             autocommit=True,
             connect_timeout=options.connect_timeout,
             ssl=options.tls,
-            client_flag=FOUND_ROWS,
+            client_flag=FOUND_ROWS | LOCAL_FILES,
             conv=CONVERTERS,
             program_name="dataflow",
         )
@@ -76,6 +85,30 @@ class Client(NamedTuple):
             await raw.next_result()
             results.append(raw._result)
         return results
+
+    async def upload(self, raw: Any, text: str, blocks: Iterator[bytes]) -> tuple[int, int]:
+        """Run the text of statements without rows, one of which reads a file; it gets the blocks, whatever it names.
+
+        :returns: of the last statement how many rows it has stored, and how many warnings there are.
+        """
+        await raw._execute_command(QUERY, text)
+        while True:
+            packet = await self.read_packet(raw)
+            if packet.is_load_local_packet():
+                await self._send(raw, blocks)
+                continue
+            if not packet.is_ok_packet():
+                raise ConnectionLost("the server answered with something that was not asked for")
+            rows, warnings, raw.server_status = _read_ok(packet)
+            if not raw.server_status & MORE_RESULTS:
+                return rows, warnings
+
+    async def _send(self, raw: Any, blocks: Iterator[bytes]) -> None:
+        for block in blocks:
+            for start in range(0, len(block), BYTES_PER_PACKET):
+                raw.write_packet(block[start : start + BYTES_PER_PACKET])
+                await self.drain(raw)
+        raw.write_packet(b"")
 
     def leave(self, raw: Any) -> None:
         """Take leave of the server, and close the socket without waiting."""
@@ -112,6 +145,20 @@ def client(name: str | None) -> Client:
     raise ConfigurationError(
         f"the driver {name or DRIVERS[-1]} is not installed: pip install 'dataflow-mysql{extra}'"
     ) from missing
+
+
+def asks_for_a_file(error: BaseException) -> bool:
+    """Whether the driver says so of a server that asks for a file where none was announced."""
+    return isinstance(error, RuntimeError) and "LOAD_LOCAL" in str(error)
+
+
+def _read_ok(packet: Any) -> tuple[int, int, int]:
+    """Of the packet that ends a statement: its number of rows, that of its warnings, and the server's status."""
+    packet.advance(1)
+    rows: int = packet.read_length_encoded_integer()
+    packet.read_length_encoded_integer()
+    status: int = packet.read_uint16()
+    return rows, packet.read_uint16(), status
 
 
 def _check_way(way: str, *, knows_the_server: bool) -> None:

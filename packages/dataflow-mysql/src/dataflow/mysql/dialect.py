@@ -65,8 +65,8 @@ class MySQLDialect:
     in_process = False
     pool_size = CONNECTIONS_KEPT
     max_connections: int | None = None
-    batch_size = 1000
-    list_batch_size = 1000
+    batch_size = 10_000
+    list_batch_size = 100_000
     fork_closes = False
     generated_key = "LAST_INSERT_ID()"
     isolations = frozenset(Isolation)

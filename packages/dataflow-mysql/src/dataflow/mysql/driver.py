@@ -1,7 +1,7 @@
 """Connections to MySQL and MariaDB servers."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -10,16 +10,18 @@ from dataflow.errors import (
     ConnectionLost,
     DatabaseError,
     IntegrityError,
+    QueryError,
     ScopeLost,
     StatementTimeout,
     ValidationError,
 )
 from dataflow.execution.crossing import running_loop
 from dataflow.execution.transports import drop
+from dataflow.mysql.bulk.load_data import Stored, load_rows, takes_load
 from dataflow.mysql.bulk.multi_values import insert_rows
 from dataflow.mysql.bulk.update_join import update_rows
 from dataflow.mysql.bulk.upsert import upsert_rows
-from dataflow.mysql.client import Client, client
+from dataflow.mysql.client import Client, asks_for_a_file, client
 from dataflow.mysql.cursor import MySQLCursor
 from dataflow.mysql.errors import IndexNames, refused, translate
 from dataflow.mysql.flavors import read_version
@@ -95,8 +97,9 @@ class MySQLConnection:
             if isinstance(error, self._client.error | OSError):
                 raise translate(error, "", {}) from error
             raise
-        self._place = place_of(raw, flavor.identity, row[2:])
-        self.settings = Settings(flavor, row[0], row[1] == 0)
+        increment, case, files, *place = row
+        self._place = place_of(raw, flavor.identity, place)
+        self.settings = Settings(flavor, increment, case_matters=case == 0, takes_files=files == 1)
         self._greet(self.settings)
 
     # ------------------------------------------------------------------ statements
@@ -140,19 +143,30 @@ class MySQLConnection:
         """Run several, in one round trip; the driver's result of each."""
         return (await self._checked(";".join(texts)))[-len(texts) :]
 
+    async def upload(self, text: str, blocks: Iterator[bytes]) -> Stored:
+        """Run the text of a statement that reads rows from a file, and have it read these."""
+        raw = self._ready()
+        text = await self._after_others(raw, text)
+        stored = await self.guarded(self._client.upload(raw, text, blocks), text)
+        self._begun = bool(raw.server_status & BEGUN)
+        return Stored(*stored)
+
     async def _checked(self, text: str) -> list[Any]:
         """Run what was deferred and a text; with the errors of the tree."""
         raw = self._ready()
+        text = await self._after_others(raw, text)
+        results = await self.guarded(self._client.query(raw, text), text)
+        self._begun = bool(raw.server_status & BEGUN)
+        return results
+
+    async def _after_others(self, raw: Any, text: str) -> str:
+        """A text as it is to be sent, with what has to come before it."""
         if self._cursor is not None:
             await self._cursor.spool()
         if self._deferred:
             text = ";".join((*self._deferred, text))
             self._deferred.clear()
-        if has_lost_its_mode(raw):
-            text = restored(text)
-        results = await self.guarded(self._client.query(raw, text), text)
-        self._begun = bool(raw.server_status & BEGUN)
-        return results
+        return restored(text) if has_lost_its_mode(raw) else text
 
     async def guarded(self, work: Coroutine[Any, Any, T], text: str) -> T:
         """Do something with the driver; with the errors of the tree, and within the time that a statement has.
@@ -188,6 +202,9 @@ class MySQLConnection:
 
     async def _settle(self, raw: Any, error: Exception, text: str) -> None:
         """After an error: find out what became of the transaction, and raise what it means."""
+        if asks_for_a_file(error):
+            self._let_go()
+            raise QueryError("LOAD DATA LOCAL is not allowed; use a bulk node") from error
         translated = translate(error, text, self._indexes)
         transport = self._client.transport(raw)
         if isinstance(translated, ConnectionLost) or transport is None or transport.is_closing():
@@ -259,6 +276,8 @@ class MySQLConnection:
         return self._indexes[table, "PRIMARY"]
 
     async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
+        if await takes_load(self, batch, rows) and await load_rows(self, batch, rows):
+            return len(rows)
         return await insert_rows(self, batch, rows)
 
     async def upsert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> tuple[int, int]:

@@ -194,7 +194,7 @@ def _integrity(number: int, message: str, sql: str, indexes: IndexNames) -> Inte
             columns,
         )
     if number in CHECKS:
-        return CheckViolation(f"{table}: a check refused the row", table)
+        return CheckViolation(f"{_place(table, ())}: a check refused the row", table)
     if number in (1406, 1265):
         columns = _named(message)
         return CheckViolation(f"{_place(table, columns)}: a value is longer than its column", table, columns)

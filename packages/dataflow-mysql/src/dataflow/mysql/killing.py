@@ -5,6 +5,7 @@ of a stranger, whose statement must go on.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from dataflow.mysql.client import Client
@@ -38,7 +39,7 @@ def columns_of_place(identity: str) -> str:
     return f"{identity}, CONNECTION_ID(), UNIX_TIMESTAMP()"
 
 
-def place_of(raw: Any, identity: str, row: tuple[str, int, int]) -> Place | None:
+def place_of(raw: Any, identity: str, row: Sequence[Any]) -> Place | None:
     """The place of a connection, by what was selected on it.
 
     :returns: None where a proxy numbers its connections by itself, so that nobody can tell which one is meant.

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-__all__ = ["LITERALS", "Members", "interpolated", "literal"]
+__all__ = ["LITERALS", "Members", "datetime_text", "interpolated", "literal"]
 
 OFFSET = -len("+00:00")
 MICROSECOND = timedelta(microseconds=1)
@@ -45,10 +45,15 @@ def _decimal(value: Decimal) -> str:
     return text if "." in text else f"{text}."
 
 
-def _datetime(value: datetime) -> str:
+def datetime_text(value: datetime) -> str:
+    """A moment as a column keeps it, in UTC."""
     if value.tzinfo is not UTC:
         value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return f"TIMESTAMP'{value.isoformat(' ')[:OFFSET]}'"
+    return value.isoformat(" ")[:OFFSET]
+
+
+def _datetime(value: datetime) -> str:
+    return f"TIMESTAMP'{datetime_text(value)}'"
 
 
 def _date(value: date) -> str:

@@ -28,7 +28,7 @@ MODE = f"SET SESSION sql_mode = '{SQL_MODE}'"
 SESSION = (
     f"{MODE}, time_zone = '+00:00', max_sort_length = 8192, autocommit = 1; "
     "SET NAMES utf8mb4 COLLATE %s; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; "
-    "SELECT @@auto_increment_increment, @@lower_case_table_names, %s"
+    "SELECT @@auto_increment_increment, @@lower_case_table_names, @@local_infile, %s"
 )
 
 
@@ -37,11 +37,13 @@ class Settings(NamedTuple):
 
     :param increment: the distance between two keys that the server makes.
     :param case_matters: whether names of tables are told apart by their case.
+    :param takes_files: whether it takes rows as a file that it asks for.
     """
 
     flavor: Flavor
     increment: int
     case_matters: bool
+    takes_files: bool
 
 
 def opening(flavor: Flavor) -> str:

@@ -14,6 +14,7 @@ from dataflow.types import ColumnType, Kind
 
 __all__ = [
     "DIGITS",
+    "HELD",
     "LONGEST_VARCHAR",
     "codec",
     "declared",

@@ -11,7 +11,9 @@ from dataflow.nodes.bulk_update import BulkUpdateNode
 from dataflow.nodes.crud import ReadNode
 from dataflow.nodes.listing import ListNode
 from dataflow.runtime.calls import NodeCall
+from dataflow.transactions.abilities import called
 from dataflow.transactions.guarded import Guarded
+from dataflow.transactions.identity import AnotherDatabase
 from dataflow.transactions.ledger import SAGAS
 from dataflow.transactions.tables import fitting
 
@@ -31,6 +33,7 @@ class Headers:
 
     def __init__(self, home: Database) -> None:
         model = fitting(home, SAGAS)
+        self._home = home
         self._create = BulkCreateNode(home, model)
         self._update = BulkUpdateNode(home, model)
         self._delete = BulkDeleteNode(home, model)
@@ -59,9 +62,16 @@ class Headers:
         return output["record"] if output["found"] else None
 
     async def state(self, saga: str) -> str:
-        """Where a saga is that is there."""
+        """Where a saga is that was there.
+
+        :raises AnotherDatabase: where it is not any more.
+        """
         row = await self.read(saga)
-        assert row is not None
+        if row is None:
+            raise AnotherDatabase(
+                f"{called(self._home)} does not know saga {saga} any more: another database answers in its place, or "
+                "somebody has deleted it there"
+            )
         state: str = row["state"]
         return state
 

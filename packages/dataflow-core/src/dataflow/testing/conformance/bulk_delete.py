@@ -84,6 +84,7 @@ class BulkDeleteTests:
             number: int
 
         db.run_sync(db.nodes.ItemBulkCreateNode(data=[{"number": number} for number in range(20_010)]))
-        output = db.run_sync(db.nodes.ItemBulkDeleteNode(filter={"id": {"$in": [*range(1, 20_001)]}}))
+        rows = db.run_sync(db.nodes.ItemListNode(order_by=["number"], limit=20_000))["records"]
+        output = db.run_sync(db.nodes.ItemBulkDeleteNode(filter={"id": {"$in": [row["id"] for row in rows]}}))
         assert output["deleted"] == 20_000
         assert db.run_sync(db.nodes.ItemListNode(count_only=True))["count"] == 10
