@@ -30,6 +30,8 @@ MARKER_OF_FOLDER = {
     "typing": "unit",
     "unit": "unit",
 }
+LONGEST = ("packaging", "transactions/crash", "unit/test_benchmarks.py")
+"""The tests that begin first: at the end they would keep one process busy while the others have nothing left."""
 
 SERVERS = ("postgres", "mysql")
 """The markers of what needs a server, which is started for the tests; they fail where there is none."""
@@ -104,6 +106,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    longest = [HERE / name for name in LONGEST]
+    items.sort(key=lambda item: not any(item.path.is_relative_to(path) for path in longest))
 
 
 def server_of_suite(item: pytest.Item) -> str | None:

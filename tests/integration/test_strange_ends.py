@@ -157,7 +157,7 @@ def _let_threads_work(db: DataFlow) -> None:
     """Wait, without the loop, until the thread of each connection that is lent has nothing left to do."""
     idle = threading.Event()
     pool: Any = db.databases()["primary"].pool
-    for connection in pool._leases:
+    for connection in pool.leases:
         worker = getattr(connection, "_worker", None)
         if worker is not None:
             idle.clear()

@@ -3,7 +3,7 @@
 import asyncio
 import atexit
 import weakref
-from asyncio import AbstractEventLoop, get_running_loop
+from asyncio import AbstractEventLoop, _get_running_loop, get_running_loop
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from threading import Lock
@@ -71,9 +71,12 @@ class LoopPools:
         :param keep: whether others may have it.
         :returns: whether it was kept; else it is the caller's to close.
         """
-        home = self._home_of(connection)
-        if home is None:
-            return False
+        loop = _get_running_loop()
+        home = None if loop is None else self._homes.get(loop)
+        if home is None or connection not in home.pool.leases:
+            home = self._home_of(connection)
+            if home is None:
+                return False
         kept = home.pool.put(connection, keep=keep)
         if self._closed:
             self._leave_if_empty(home)
@@ -125,13 +128,9 @@ class LoopPools:
         self._lock = Lock()
 
     def _home_of(self, connection: Connection) -> "_Home | None":
-        """Where a connection was lent."""
-        loop = running_loop()
-        home = None if loop is None else self._homes.get(loop)
-        if home is not None and home.pool.lends(connection):
-            return home
+        """Where a connection was lent, on whatever event loop that is."""
         homes = tuple(self._homes.values())
-        return next((other for other in homes if other.pool.lends(connection)), None)
+        return next((home for home in homes if connection in home.pool.leases), None)
 
     def _last_homes(self) -> "list[_Home]":
         """All that there will ever be."""

@@ -36,29 +36,29 @@ class NetworkPool(WorkflowConnectionPool):
         self._doubted = 0.0
 
     def take(self, holder: str) -> Connection | None:
-        if not self._idle or not self._turns.take():
+        idle = self._idle
+        if not idle:
             return None
-        connection = self._at_hand(now := perf_counter())
-        if connection is None:
-            self._turns.give_back()
-        else:
-            self._leases[connection] = (holder, now)
-        return connection
+        connection, now = idle[-1], perf_counter()
+        if not self._is_sound(connection, now) or not self._turns.take():
+            return None
+        self.leases[connection] = (holder, now)
+        return idle.pop()
 
     async def acquire(self, holder: str, *, blocking: bool, patience: float | None = None) -> Connection:
         self._check_open()
         if not await self._turns.acquire():
             raise PoolTimeout(self._explain())
         try:
-            connection = self._at_hand(perf_counter()) or await self._sound() or await self._new()
+            connection = await self._sound() or await self._new()
         except BaseException:
             self._turns.give_back()
             raise
-        self._leases[connection] = (holder, perf_counter())
+        self.leases[connection] = (holder, perf_counter())
         return connection
 
     def put(self, connection: Connection, *, keep: bool = True) -> bool:
-        lease = self._leases.pop(connection, None)
+        lease = self.leases.pop(connection, None)
         if lease is None:
             return False
         is_usable = connection.usable
@@ -76,10 +76,6 @@ class NetworkPool(WorkflowConnectionPool):
     @property
     def _waiting(self) -> int:
         return self._turns.waiting
-
-    def lends(self, connection: Connection) -> bool:
-        """Whether somebody has this connection from here."""
-        return connection in self._leases
 
     async def close(self) -> None:
         is_needed = bool(self._idle)
@@ -100,18 +96,13 @@ class NetworkPool(WorkflowConnectionPool):
         self._closed = True
         while self._idle:
             self._idle.pop().abandon()
-        for connection in tuple(self._leases) if lent else ():
+        for connection in tuple(self.leases) if lent else ():
             connection.abandon()
 
-    def _at_hand(self, now: float) -> Connection | None:
-        """The warmest idle connection, if a look is enough to know that it works."""
-        if not self._idle:
-            return None
-        connection = self._idle[-1]
+    def _is_sound(self, connection: Connection, now: float) -> bool:
+        """Whether a look at an idle connection is enough to know that it works."""
         worked = self._worked[connection]
-        if worked <= self._doubted or now - worked >= RECENTLY or not connection.usable:
-            return None
-        return self._idle.pop()
+        return worked > self._doubted and now - worked < RECENTLY and connection.usable
 
     async def _sound(self) -> Connection | None:
         """An idle connection that works."""
@@ -128,11 +119,12 @@ class NetworkPool(WorkflowConnectionPool):
 
     async def _works(self, connection: Connection) -> bool:
         worked, now = self._worked[connection], perf_counter()
+        if self._is_sound(connection, now):
+            return True
         if worked > self._doubted and now - worked < LONG_AGO:
-            if now - worked >= RECENTLY:
-                # The event loop gets to hear of an end that has arrived meanwhile: once to read it, once to tell.
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
+            # The event loop gets to hear of an end that has arrived meanwhile: once to read it, once to tell.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
             return connection.usable
         return connection.usable and await self._answers(connection)
 
@@ -174,7 +166,7 @@ class NetworkPool(WorkflowConnectionPool):
 
     def _explain_full(self) -> str:
         return (
-            f"the server has been full for {self._timeout:g} s (pool_timeout); {len(self._leases)} connections are "
+            f"the server has been full for {self._timeout:g} s (pool_timeout); {len(self.leases)} connections are "
             f"lent here, where {self._limit} may be open (pool_size and pool_max_overflow, for each event loop and "
             f"process): lower that, or raise the server's own limit"
         )

@@ -42,7 +42,8 @@ class WorkflowConnectionPool:
         self._limit = size + overflow
         self._timeout = timeout
         self._idle: deque[Connection] = deque()
-        self._leases: dict[Connection, tuple[str, float]] = {}
+        self.leases: dict[Connection, tuple[str, float]] = {}
+        """For each connection that somebody has, who that is and since when."""
         self._permits = FairSemaphore(self._limit)
         self._closed = False
         # Where nobody closed it: when it is collected, or when the process ends.
@@ -52,7 +53,7 @@ class WorkflowConnectionPool:
     @property
     def in_use(self) -> int:
         """How many connections are lent."""
-        return len(self._leases)
+        return len(self.leases)
 
     @property
     def idle(self) -> int:
@@ -71,7 +72,7 @@ class WorkflowConnectionPool:
         except IndexError:
             self._permits.give_back()
             return None
-        self._leases[connection] = (holder, perf_counter())
+        self.leases[connection] = (holder, perf_counter())
         return connection
 
     async def acquire(self, holder: str, *, blocking: bool, patience: float | None = None) -> Connection:
@@ -90,7 +91,7 @@ class WorkflowConnectionPool:
         except BaseException:
             self._permits.give_back()
             raise
-        self._leases[connection] = (holder, perf_counter())
+        self.leases[connection] = (holder, perf_counter())
         return connection
 
     def put(self, connection: Connection, *, keep: bool = True) -> bool:
@@ -99,7 +100,7 @@ class WorkflowConnectionPool:
         :param keep: whether others may have it.
         :returns: whether it was kept; else it is the caller's to close: it is broken, or one too many.
         """
-        self._leases.pop(connection, None)
+        self.leases.pop(connection, None)
         keep = keep and connection.usable and not self._closed and len(self._idle) < self._size
         if keep:
             self._idle.append(connection)
@@ -128,9 +129,9 @@ class WorkflowConnectionPool:
 
     def forget(self) -> None:
         """In a forked child: leave the parent's connections untouched, and start empty."""
-        _inherited.extend((*self._idle, *self._leases))
+        _inherited.extend((*self._idle, *self.leases))
         self._idle.clear()
-        self._leases.clear()
+        self.leases.clear()
         self._permits = FairSemaphore(self._limit)
 
     async def _idle_or_new(self, blocking: bool) -> Connection:
@@ -156,9 +157,9 @@ class WorkflowConnectionPool:
 
     def _explain(self) -> str:
         now = perf_counter()
-        longest = sorted(self._leases.values(), key=lambda lease: lease[1])[:5]
+        longest = sorted(self.leases.values(), key=lambda lease: lease[1])[:5]
         holders = "; ".join(f"{holder} for {now - since:.1f} s" for holder, since in longest)
-        more = f" and {len(self._leases) - 5} more" if len(self._leases) > 5 else ""
+        more = f" and {len(self.leases) - 5} more" if len(self.leases) > 5 else ""
         return (
             f"no connection became free within {self._timeout:g} s (pool_timeout); "
             f"{self._limit} can be open, {self._waiting} wait; held by: {holders or 'nobody'}{more}"

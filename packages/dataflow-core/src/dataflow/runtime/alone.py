@@ -1,5 +1,6 @@
 """A node that makes up a unit of work by itself: one connection, and a transaction if it needs one."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping
 from threading import Lock
 from typing import Any
@@ -26,42 +27,28 @@ def run_alone(
     """
     database = node.database
     assert database is not None
-    alone = _Alone(node, parameters, prepared, database, holder)
-    if database.unsettled:
-        return alone.run_after_preparation(blocking=blocking)
-    return alone.run_here() if blocking else alone.run_beside() if database.in_process else alone.run_across()
-
-
-class _Alone:
-    """Stands where a scope would for a single node, which shares its connection with nobody."""
-
-    __slots__ = (
-        "_begins",
-        "_begun",
-        "_cancelled",
-        "_connection",
-        "_database",
-        "_guard",
-        "_holder",
-        "_node",
-        "_prepared",
-        "_writes",
+    kind = _InProcess if database.in_process else _AcrossNetwork
+    alone = kind(node, prepared, database, holder, writes=node.may_write(parameters))
+    return (
+        alone.run_after_preparation(blocking=blocking) if database.unsettled else alone.run(blocking=blocking)
     )
 
-    def __init__(
-        self, node: Node, parameters: Mapping[str, object], prepared: Any, database: Database, holder: str
-    ) -> None:
+
+class _Alone(ABC):
+    """Stands where a scope would for a single node, which shares its connection with nobody."""
+
+    __slots__ = ("_begins", "_begun", "_connection", "_database", "_holder", "_node", "_prepared", "_writes")
+
+    def __init__(self, node: Node, prepared: Any, database: Database, holder: str, *, writes: bool) -> None:
         self._node = node
         self._prepared = prepared
         self._database = database
         self._holder = holder
-        self._writes = node.may_write(parameters)
+        self._writes = writes
         # The database commits a single statement by itself.
         self._begins = not node.alone(prepared)
         self._begun = False
         self._connection: Connection | None = None
-        self._cancelled = False
-        self._guard = Lock()
 
     async def connection(self, database: Database) -> Connection:
         connection = self._connection
@@ -73,36 +60,39 @@ class _Alone:
 
     async def run_after_preparation(self, *, blocking: bool) -> Output:
         """Look at the table first, and at others that are new."""
-        database, model = self._database, self._node.model
-        await database.prepare(() if model is None else (model,), blocking=blocking)
-        if blocking:
-            return await self.run_here()
-        return await (self.run_beside() if database.in_process else self.run_across())
+        model = self._node.model
+        await self._database.prepare(() if model is None else (model,), blocking=blocking)
+        return await self.run(blocking=blocking)
 
-    def run_here(self) -> Coroutine[Any, Any, Output]:
-        """Run it in a thread that may block."""
-        return self._run(blocking=True)
-
-    async def run_beside(self) -> Output:
-        """Run it beside an event loop, in a thread of the database."""
-        output = await self._database.dialect.offload(self._run_at_hand(), self._cancel)
-        return output if output is not None else await self._run(blocking=False)
-
-    async def _run(self, *, blocking: bool) -> Output:
+    @abstractmethod
+    def run(self, *, blocking: bool) -> Coroutine[Any, Any, Output]:
         """Run it on a connection that is waited for, if need be."""
-        database = self._database
-        connection = database.take(self._holder, writes=self._writes)
-        if connection is None:
-            connection = await database.borrow(self._holder, writes=self._writes, blocking=blocking)
-        try:
-            work = self._run_on(connection)
-            return await (work if blocking else connection.offload(work))
-        finally:
-            if not database.give_back(connection, writes=self._writes):
-                await database.discard(connection)
 
-    async def run_across(self) -> Output:
-        """Run it across the network; on another connection where the first one was dead before anything happened.
+    async def _in_transaction(self, connection: Connection) -> Output:
+        await connection.execute(self._database.dialect.begin(writes=self._writes))
+        self._begun = True
+        try:
+            output = await self._node.run(self, self._prepared)
+            await self._commit(connection)
+        except BaseException:
+            await self._undo(connection)
+            raise
+        return output
+
+    @abstractmethod
+    async def _commit(self, connection: Connection) -> None: ...
+
+    @abstractmethod
+    async def _undo(self, connection: Connection) -> None: ...
+
+
+class _AcrossNetwork(_Alone):
+    """Runs it on an event loop, which goes on with other things while the server works."""
+
+    __slots__ = ()
+
+    async def run(self, *, blocking: bool) -> Output:
+        """Run it; on another connection where the first one was dead before anything happened.
 
         What a replica does not do, the primary does.
         """
@@ -114,8 +104,11 @@ class _Alone:
                 connection = await database.borrow(
                     self._holder, writes=writes, blocking=False, primary=primary
                 )
+            self._connection = connection
             try:
-                return await self._run_on(connection)
+                if self._begins:
+                    return await self._in_transaction(connection)
+                return await self._node.run(self, self._prepared)
             except DatabaseError as error:
                 if database.leads_to_replica(connection) and is_of_a_replica(error):
                     primary, self._begun = True, False
@@ -139,6 +132,45 @@ class _Alone:
         if self._begins or not self._writes:
             return error
         return CommitUnknown(f"{error}; whether it was written before is not known")
+
+    async def _commit(self, connection: Connection) -> None:
+        await commit(connection)
+
+    async def _undo(self, connection: Connection) -> None:
+        # Where its event loop was closed, nobody can wait any more.
+        if running_loop() is not None:
+            await self._database.undo(connection)
+
+
+class _InProcess(_Alone):
+    """Runs it in a thread that may block: this one, or one of the database beside an event loop."""
+
+    __slots__ = ("_cancelled", "_guard")
+
+    def __init__(self, node: Node, prepared: Any, database: Database, holder: str, *, writes: bool) -> None:
+        super().__init__(node, prepared, database, holder, writes=writes)
+        self._cancelled = False
+        self._guard = Lock()
+
+    def run(self, *, blocking: bool) -> Coroutine[Any, Any, Output]:
+        return self._run(blocking=True) if blocking else self._run_beside()
+
+    async def _run_beside(self) -> Output:
+        """Run it beside an event loop, in a thread of the database."""
+        output = await self._database.dialect.offload(self._run_at_hand(), self._cancel)
+        return output if output is not None else await self._run(blocking=False)
+
+    async def _run(self, *, blocking: bool) -> Output:
+        database = self._database
+        connection = database.take(self._holder, writes=self._writes)
+        if connection is None:
+            connection = await database.borrow(self._holder, writes=self._writes, blocking=blocking)
+        try:
+            work = self._run_on(connection)
+            return await (work if blocking else connection.offload(work))
+        finally:
+            if not database.give_back(connection, writes=self._writes):
+                await database.discard(connection)
 
     async def _run_at_hand(self) -> Output | None:
         """Run it in a thread that others need too, and so only if a connection is at hand; else None."""
@@ -166,22 +198,13 @@ class _Alone:
         self._check_wanted()
         return self._in_transaction(connection) if self._begins else self._node.run(self, self._prepared)
 
-    async def _in_transaction(self, connection: Connection) -> Output:
-        await connection.execute(self._database.dialect.begin(writes=self._writes))
-        self._begun = True
-        try:
-            output = await self._node.run(self, self._prepared)
-            self._check_wanted()
-            await (connection.execute("COMMIT") if self._database.in_process else commit(connection))
-        except BaseException:
-            await self._undo(connection)
-            raise
-        return output
+    async def _commit(self, connection: Connection) -> None:
+        self._check_wanted()
+        await connection.execute("COMMIT")
+
+    async def _undo(self, connection: Connection) -> None:
+        await self._database.undo(connection)
 
     def _check_wanted(self) -> None:
         if self._cancelled:
             raise ScopeLost("the run was cancelled; nothing of it was kept")
-
-    async def _undo(self, connection: Connection) -> None:
-        if self._database.in_process or running_loop() is not None:
-            await self._database.undo(connection)

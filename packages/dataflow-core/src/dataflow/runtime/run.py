@@ -5,7 +5,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from dataflow.errors import WorkflowError, WorkflowExecutionError
-from dataflow.execution.scope import open_scope
+from dataflow.execution.scope import current_scope, open_scope
 from dataflow.execution.stepping import step
 from dataflow.runtime.alone import run_alone
 from dataflow.runtime.ids import new_run_id
@@ -16,7 +16,7 @@ from dataflow.runtime.retries import RETRIES, can_repeat, passes, run_again
 from dataflow.runtime.unit import Extent, UnitOfWork
 from dataflow.runtime.walk import Walk
 from dataflow.terms import USUAL
-from dataflow.workflow.graph import Workflow
+from dataflow.workflow.graph import Step, Workflow
 from dataflow.workflow.results import Results
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Run:
         "_parameters",
         "_prepared",
         "_retries",
+        "_sole",
         "_terms",
         "_transaction",
         "_workflow",
@@ -61,21 +62,25 @@ class Run:
         self._prepared = (
             prepare_given(workflow, self._parameters) if parameters or workflow.lacking else NOTHING
         )
-        self._outer = open_scope()
+        self._outer = outer = None if current_scope.get() is None else open_scope()
+        # It needs no scope to share.
+        self._sole = workflow.sole if outer is None else None
         # Of a transaction that was lost, no part can be repeated.
-        self._terms, self._retries = USUAL, RETRIES if self._outer is None else 0
+        self._terms, self._retries = USUAL, RETRIES if outer is None else 0
         if workflow.context is not None:
             self._configure(workflow.context)
-        if self._terms.read_only or (self._outer is not None and self._outer.read_only):
+        if self._terms.read_only or (outer is not None and outer.read_only):
             check_steps(workflow.steps, self._parameters)
         self._transaction = transaction
-        if transaction != "workflow" and self._outer is not None:
+        if outer is None:
+            return
+        if transaction != "workflow":
             raise WorkflowError(
                 f"transaction={transaction!r} commits node by node, which cannot be done inside a transaction that is "
                 "open; run it outside, or with transaction='workflow' as a part of it"
             )
-        if self._outer is not None and self._terms.isolation is not None:
-            self._outer.isolate(self._terms.isolation)
+        if self._terms.isolation is not None:
+            outer.isolate(self._terms.isolation)
 
     def here(self) -> None:
         """Run everything in the calling thread, which may block; no step waits for anything."""
@@ -103,8 +108,8 @@ class Run:
         self.results.execution_time = perf_counter() - started
 
     def _attempt(self, *, blocking: bool, concurrency: int = 1) -> Coroutine[Any, Any, None]:
-        if self._is_single:
-            return self._run_single(blocking=blocking)
+        if self._sole is not None:
+            return self._run_sole(self._sole, blocking=blocking)
         if self._transaction != "workflow":
             return self._run_apart(blocking=blocking, concurrency=concurrency)
         unit = UnitOfWork(self._walk(), self._extent(), self._outer)
@@ -112,7 +117,7 @@ class Run:
 
     def _may_repeat(self, error: WorkflowExecutionError) -> bool:
         """Whether all of it can run again, after bad luck."""
-        is_one = self._transaction == "workflow" or self._is_single
+        is_one = self._transaction == "workflow" or self._sole is not None
         return (
             self._retries > 0
             and _is_bad_luck(error)
@@ -180,31 +185,23 @@ class Run:
             for id, given in self._parameters.items()
         )
 
-    @property
-    def _is_single(self) -> bool:
-        """Whether a node of a database is all there is, so that it needs no scope to share."""
-        steps = self._workflow.steps
-        node = steps[0].node
-        return len(steps) == 1 and node.database is not None and not node.waits and self._outer is None
-
-    async def _run_single(self, *, blocking: bool) -> None:
-        only = self._workflow.steps[0]
+    async def _run_sole(self, step: Step, *, blocking: bool) -> None:
+        id, node, parameters = step.id, step.node, step.parameters
         try:
-            if only.id in self._prepared:
-                prepared = self._prepared[only.id]
-            elif only.prepared is not None:
-                prepared = only.prepared.value
+            if self._parameters:
+                given = self._parameters[id]
+                parameters = {**parameters, **given} if parameters else given
+            if id in self._prepared:
+                prepared = self._prepared[id]
+            elif step.prepared is not None:
+                prepared = step.prepared.value
             else:
-                prepared = only.node.prepare(only.parameters)
-            self.results[only.id] = await run_alone(
-                only.node,
-                {**only.parameters, **self._parameters[only.id]} if self._parameters else only.parameters,
-                prepared,
-                f"run {self.id}",
-                blocking=blocking,
+                prepared = node.prepare(parameters)
+            self.results[id] = await run_alone(
+                node, parameters, prepared, f"run {self.id}", blocking=blocking
             )
         except Exception as error:
-            raise WorkflowExecutionError(only.id, error, self.results, ()) from error
+            raise WorkflowExecutionError(id, error, self.results, ()) from error
 
 
 def _is_bad_luck(error: Exception) -> bool:

@@ -1,7 +1,7 @@
 """A workflow that was built: a frozen graph, its order settled."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflow.execution.agreement import Agreement
@@ -165,6 +165,13 @@ class Workflow:
     lacking: tuple[str, ...]
     by_id: Mapping[str, Step]
     agreement: Agreement | None = None
+    sole: Step | None = field(init=False)
+    """The step that is all there is, where that is a node of a database that waits for nothing else."""
+
+    def __post_init__(self) -> None:
+        step = self.steps[0]
+        is_sole = len(self.steps) == 1 and step.node.database is not None and not step.node.waits
+        object.__setattr__(self, "sole", step if is_sole else None)
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)

@@ -58,11 +58,7 @@ class PostgresConnection:
     def usable(self) -> bool:
         raw = self._raw
         return raw is not None and not (
-            self._unsettled
-            or self._is_dying
-            or raw.is_closed()
-            or raw._transport.is_closing()
-            or raw.is_in_transaction()
+            self._unsettled or self._is_dying or raw._transport.is_closing() or raw.is_in_transaction()
         )
 
     async def open(self) -> None:
