@@ -20,7 +20,9 @@ FEW_ROWS = 2_000
 class Reads(Protocol):
     """The connection, as far as a cursor needs it."""
 
-    async def guarded(self, work: Coroutine[Any, Any, T], text: str) -> T: ...
+    def ready(self) -> Any: ...
+
+    async def guarded(self, raw: Any, work: Coroutine[Any, Any, T], text: str) -> T: ...
 
     async def stop_statement(self) -> None: ...
 
@@ -51,7 +53,7 @@ class MySQLCursor:
             return self._from_aside(count)
         if not self._result.unbuffered_active:
             return []
-        return await self._connection.guarded(self._read(count), "")
+        return await self._guarded(count)
 
     async def spool(self) -> None:
         """Put the rows aside that are left."""
@@ -59,7 +61,7 @@ class MySQLCursor:
             return
         aside = SpooledTemporaryFile(BYTES_IN_MEMORY)  # noqa: SIM115 - the cursor closes it
         try:
-            while rows := await self._connection.guarded(self._read(ROWS_AT_ONCE), ""):
+            while rows := await self._guarded(ROWS_AT_ONCE):
                 pickle.dump(rows, aside, pickle.HIGHEST_PROTOCOL)
         except BaseException:
             aside.close()
@@ -77,6 +79,10 @@ class MySQLCursor:
         finally:
             self._connection.release(self)
 
+    def _guarded(self, count: int) -> Coroutine[Any, Any, Rows]:
+        connection = self._connection
+        return connection.guarded(connection.ready(), self._read(count), "")
+
     async def _read(self, count: int) -> Rows:
         rows: Rows = []
         self._connection.let_come()
@@ -93,11 +99,12 @@ class MySQLCursor:
 
     async def _skip(self) -> None:
         """Read what nobody wants, until the connection is free."""
-        rows = await self._connection.guarded(self._read(FEW_ROWS), "")
+        rows = await self._guarded(FEW_ROWS)
         if len(rows) < FEW_ROWS:
             return
         await self._connection.stop_statement()
-        await self._connection.guarded(self._read_to_the_end(), "")
+        connection = self._connection
+        await connection.guarded(connection.ready(), self._read_to_the_end(), "")
 
     async def _read_to_the_end(self) -> None:
         self._connection.let_come()

@@ -29,7 +29,7 @@ from dataflow.mysql.killing import Place, kill, place_of
 from dataflow.mysql.literals import interpolated
 from dataflow.mysql.options import MySQLOptions
 from dataflow.mysql.results import readable
-from dataflow.mysql.session import BEGUN, Settings, has_lost_its_mode, opening, restored
+from dataflow.mysql.session import BEGUN, LOST_MODE, Settings, opening, restored
 
 __all__ = ["MySQLConnection"]
 
@@ -105,12 +105,12 @@ class MySQLConnection:
     # ------------------------------------------------------------------ statements
 
     async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
-        result = await self.send(interpolated(sql, parameters))
-        return result.rows or []
+        results = await self._checked(interpolated(sql, parameters))
+        return results[-1].rows or []
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         if not parameters and sql.startswith(DEFERRED):
-            self._ready()
+            self.ready()
             self._deferred.append(sql)
             self._begun = self._begun or sql.startswith(BEGINS)
             return 0
@@ -119,7 +119,7 @@ class MySQLConnection:
             self._deferred.clear()
             self._begun = False
             return 0
-        return (await self.send(interpolated(sql, parameters))).affected_rows or 0
+        return (await self._checked(interpolated(sql, parameters)))[-1].affected_rows or 0
 
     async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
         results = await self._checked(interpolated(sql, parameters))
@@ -145,17 +145,18 @@ class MySQLConnection:
 
     async def upload(self, text: str, blocks: Iterator[bytes]) -> Stored:
         """Run the text of a statement that reads rows from a file, and have it read these."""
-        raw = self._ready()
+        raw = self.ready()
         text = await self._after_others(raw, text)
-        stored = await self.guarded(self._client.upload(raw, text, blocks), text)
+        stored = await self.guarded(raw, self._client.upload(raw, text, blocks), text)
         self._begun = bool(raw.server_status & BEGUN)
         return Stored(*stored)
 
     async def _checked(self, text: str) -> list[Any]:
         """Run what was deferred and a text; with the errors of the tree."""
-        raw = self._ready()
-        text = await self._after_others(raw, text)
-        results = await self.guarded(self._client.query(raw, text), text)
+        raw = self.ready()
+        if self._deferred or self._cursor is not None or raw.server_status & LOST_MODE:
+            text = await self._after_others(raw, text)
+        results = await self.guarded(raw, self._client.query(raw, text), text)
         self._begun = bool(raw.server_status & BEGUN)
         return results
 
@@ -166,18 +167,14 @@ class MySQLConnection:
         if self._deferred:
             text = ";".join((*self._deferred, text))
             self._deferred.clear()
-        return restored(text) if has_lost_its_mode(raw) else text
+        return restored(text) if raw.server_status & LOST_MODE else text
 
-    async def guarded(self, work: Coroutine[Any, Any, T], text: str) -> T:
+    async def guarded(self, raw: Any, work: Coroutine[Any, Any, T], text: str) -> T:
         """Do something with the driver; with the errors of the tree, and within the time that a statement has.
 
+        :param raw: the connection, which is :meth:`ready`.
         :param text: the statement, for its errors.
         """
-        try:
-            raw = self._ready()
-        except BaseException:
-            work.close()
-            raise
         try:
             timeout = self._options.timeout
             if timeout is None:
@@ -289,13 +286,13 @@ class MySQLConnection:
         return await update_rows(self, batch, shared, rows)
 
     async def open_cursor(self, sql: str, parameters: Sequence[object]) -> Cursor:
-        raw = self._ready()
+        raw = self.ready()
         if self._cursor is not None:
             await self._cursor.spool()
-        if self._deferred or has_lost_its_mode(raw):
+        if self._deferred or raw.server_status & LOST_MODE:
             await self.send("DO 0")
         text = interpolated(sql, parameters)
-        await self.guarded(raw.query(text, unbuffered=True), text)
+        await self.guarded(raw, raw.query(text, unbuffered=True), text)
         self._cursor = MySQLCursor(self, raw._result)
         self.hold_back()
         return self._cursor
@@ -386,7 +383,11 @@ class MySQLConnection:
         with suppress(Exception):
             await _to_its_end(kill(self._client, self._options, place, "KILL"))
 
-    def _ready(self) -> Any:
+    def ready(self) -> Any:
+        """The driver's connection.
+
+        :raises ScopeLost: where it is closed, or belongs to another event loop.
+        """
         if self._raw is None:
             raise ConnectionLost("the connection is closed")
         if self._loop is not asyncio.get_running_loop():

@@ -1,17 +1,20 @@
 """What each session is set up for, whatever the server's own settings are."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dataflow.mysql.flavors import Flavor
 from dataflow.mysql.killing import columns_of_place
 
-__all__ = ["BEGUN", "Settings", "has_lost_its_mode", "opening", "restored"]
+__all__ = ["BEGUN", "LOST_MODE", "Settings", "opening", "restored"]
 
 BEGUN = 1
 """The flag in the server's status that a transaction has begun."""
 
-NO_BACKSLASH_ESCAPES = 512
-"""The flag that a backslash in a text is a letter like any other."""
+LOST_MODE = 512
+"""The flag that a backslash in a text is a letter like any other, which :mod:`dataflow.mysql.literals` does not expect.
+
+A procedure or a hint can bring that about, where someone else wrote it.
+"""
 
 SQL_MODE = ",".join(
     (
@@ -49,14 +52,6 @@ class Settings(NamedTuple):
 def opening(flavor: Flavor) -> str:
     """The first statements of a connection; of the last one come the settings and the place."""
     return SESSION % (flavor.collation, columns_of_place(flavor.identity))
-
-
-def has_lost_its_mode(raw: Any) -> bool:
-    """Whether the server says that texts are written in another way than :mod:`dataflow.mysql.literals` does.
-
-    A procedure or a hint can bring that about, where someone else wrote it.
-    """
-    return bool(raw.server_status & NO_BACKSLASH_ESCAPES)
 
 
 def restored(text: str) -> str:

@@ -60,7 +60,10 @@ class PostgresConnection:
     def usable(self) -> bool:
         raw = self._raw
         return raw is not None and not (
-            self._unsettled or self._is_dying or raw._transport.is_closing() or raw.is_in_transaction()
+            self._unsettled
+            or self._is_dying
+            or raw._transport.is_closing()
+            or raw._protocol.is_in_transaction()
         )
 
     async def open(self) -> None:
