@@ -36,21 +36,21 @@ class NetworkPool(WorkflowConnectionPool):
         self._doubted = 0.0
 
     def take(self, holder: str) -> Connection | None:
-        idle = self._idle
-        if not idle:
+        if not self._idle or not self._turns.take():
             return None
-        connection, now = idle[-1], perf_counter()
-        if not self._is_sound(connection, now) or not self._turns.take():
-            return None
-        self.leases[connection] = (holder, now)
-        return idle.pop()
+        connection = self._at_hand(now := perf_counter())
+        if connection is None:
+            self._turns.give_back()
+        else:
+            self.leases[connection] = (holder, now)
+        return connection
 
     async def acquire(self, holder: str, *, blocking: bool, patience: float | None = None) -> Connection:
         self._check_open()
         if not await self._turns.acquire():
             raise PoolTimeout(self._explain())
         try:
-            connection = await self._sound() or await self._new()
+            connection = self._at_hand(perf_counter()) or await self._sound() or await self._new()
         except BaseException:
             self._turns.give_back()
             raise
@@ -99,10 +99,15 @@ class NetworkPool(WorkflowConnectionPool):
         for connection in tuple(self.leases) if lent else ():
             connection.abandon()
 
-    def _is_sound(self, connection: Connection, now: float) -> bool:
-        """Whether a look at an idle connection is enough to know that it works."""
+    def _at_hand(self, now: float) -> Connection | None:
+        """The warmest idle connection, if a look is enough to know that it works."""
+        if not self._idle:
+            return None
+        connection = self._idle[-1]
         worked = self._worked[connection]
-        return worked > self._doubted and now - worked < RECENTLY and connection.usable
+        if worked <= self._doubted or now - worked >= RECENTLY or not connection.usable:
+            return None
+        return self._idle.pop()
 
     async def _sound(self) -> Connection | None:
         """An idle connection that works."""
@@ -119,12 +124,11 @@ class NetworkPool(WorkflowConnectionPool):
 
     async def _works(self, connection: Connection) -> bool:
         worked, now = self._worked[connection], perf_counter()
-        if self._is_sound(connection, now):
-            return True
         if worked > self._doubted and now - worked < LONG_AGO:
-            # The event loop gets to hear of an end that has arrived meanwhile: once to read it, once to tell.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            if now - worked >= RECENTLY:
+                # The event loop gets to hear of an end that has arrived meanwhile: once to read it, once to tell.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
             return connection.usable
         return connection.usable and await self._answers(connection)
 
