@@ -212,17 +212,21 @@ class UnitOfWork:
         await self._walk.take(steps, scope, self._inner, blocking=True, has_turn=True)
         await self._end(scope, blocking=True)
 
-    async def _in_place(self, scope: Scope, segment: Segment, work: Coroutine[Any, Any, None]) -> None:
-        if segment.database is None:
-            await (in_thread(scope, work) if segment.blocking else work)
-            return
+    def _in_place(
+        self, scope: Scope, segment: Segment, work: Coroutine[Any, Any, None]
+    ) -> Coroutine[Any, Any, None]:
+        if segment.database is not None:
+            return self._in_thread_of(segment.database, scope, work)
+        return in_thread(scope, work) if segment.blocking else work
+
+    async def _in_thread_of(self, database: Database, scope: Scope, work: Coroutine[Any, Any, None]) -> None:
         try:
             await scope.take_turn(blocking=False)
         except BaseException:
             work.close()
             raise
         try:
-            await self._beside(scope, segment.database, work)
+            await self._beside(scope, database, work)
         finally:
             scope.end_turn()
 

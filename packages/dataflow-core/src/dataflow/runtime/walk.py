@@ -105,38 +105,45 @@ class Walk:
     ) -> None:
         """Run these steps in a scope, save those that are not due.
 
+        Nodes of databases in a row have the turn of the scope together.
+
         :param inner: runs the steps of an inner scope on the event loop, each in its place.
         :param blocking: whether this thread may block.
         :param has_turn: whether whoever walks has the turn of the scope; functions then get the inner side of it.
         """
-        for step in steps:
-            if not self.is_due(step):
-                continue
-            if step.outside:
-                await self._step_outside(step, scope, blocking=blocking, has_turn=has_turn)
-            elif step.handled:
-                await self._attempt(step, _handed_on(scope, has_turn), inner, blocking=blocking)
-            elif step.block is not None and step.id == self.whole:
-                await self._enter_whole(step, step.block, scope, inner, blocking=blocking, has_turn=has_turn)
-            elif step.block is not None:
-                await self._enter_in_turn(
-                    step, step.block, scope, inner, blocking=blocking, has_turn=has_turn
-                )
-            elif step.id == self._workflow.context:
-                await self._perform(step, scope)  # it has nothing done there
-            elif step.node.database is None:
-                await self._perform(step, _handed_on(scope, has_turn))
-            elif has_turn:
-                await self._perform(step, scope)
-            else:
-                await self._perform_in_turn(step, scope, blocking=blocking)
-
-    async def _perform_in_turn(self, step: Step, scope: Scope, *, blocking: bool) -> None:
-        await scope.take_turn(blocking=blocking)
+        in_turn = False
         try:
-            await self._perform(step, scope)
+            for step in steps:
+                if not self.is_due(step):
+                    continue
+                if step.plain:
+                    if not (in_turn or has_turn):
+                        await scope.take_turn(blocking=blocking)
+                        in_turn = True
+                    await self._perform(step, scope)
+                    continue
+                if in_turn:
+                    in_turn = False
+                    scope.end_turn()
+                await self._take_other(step, scope, inner, blocking=blocking, has_turn=has_turn)
         finally:
-            scope.end_turn()
+            if in_turn:
+                scope.end_turn()
+
+    def _take_other(
+        self, step: Step, scope: Scope, inner: RunBlock, *, blocking: bool, has_turn: bool
+    ) -> Coroutine[Any, Any, None]:
+        """Run a step that is more than work on a database."""
+        if step.outside:
+            return self._step_outside(step, scope, blocking=blocking, has_turn=has_turn)
+        if step.handled:
+            return self._attempt(step, _handed_on(scope, has_turn), inner, blocking=blocking)
+        if step.block is not None:
+            enter = self._enter_whole if step.id == self.whole else self._enter_in_turn
+            return enter(step, step.block, scope, inner, blocking=blocking, has_turn=has_turn)
+        if step.id == self._workflow.context:
+            return self._perform(step, scope)  # it has nothing done there
+        return self._perform(step, _handed_on(scope, has_turn))
 
     async def _step_outside(self, step: Step, scope: Scope, *, blocking: bool, has_turn: bool) -> None:
         """Commit, and run a step before anything else begins."""

@@ -163,17 +163,19 @@ def _step(
         lacking = str(error)
     except DataFlowError as error:
         problems.append(f"node {id!r}: {error}")
+    handled = any(edge.handles_failure for edge in outgoing)
     return Step(
         id=id,
         node=node,
         parameters=MappingProxyType(parameters),
         inputs=MappingProxyType({name: tuple(edges) for name, edges in inputs.items()}),
         gates=tuple(edge for edge in incoming if edge.gates),
-        handled=any(edge.handles_failure for edge in outgoing),
+        handled=handled,
         prepared=prepared,
         alone=alone,
         lacking=lacking,
         outside=node.outside,
+        plain=node.database is not None and not (handled or node.outside),
     )
 
 

@@ -91,6 +91,7 @@ class Step(NamedTuple):
     :param sure: whether every run that gets to it runs it, as no condition and no failure can pass it by.
     :param block: the steps of its scope, if it has one.
     :param outside: whether it runs between two transactions.
+    :param plain: whether all it does is to work on a database, in the transaction that is open.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Step(NamedTuple):
     sure: bool = False
     block: "Block | None" = None
     outside: bool = False
+    plain: bool = False
 
 
 class Segment(NamedTuple):
