@@ -31,7 +31,10 @@ MARKER_OF_FOLDER = {
     "unit": "unit",
 }
 LONGEST = ("packaging", "transactions/crash", "unit/test_benchmarks.py")
-"""The tests that begin first: at the end they would keep one process busy while the others have nothing left."""
+"""What takes longest stands first: one process begins with it, and the others take over what comes after.
+
+At the end of the order it would keep one process busy while the others have nothing left.
+"""
 
 SERVERS = ("postgres", "mysql")
 """The markers of what needs a server, which is started for the tests; they fail where there is none."""

@@ -134,6 +134,32 @@ class RunTests:
         assert stored(shop) == ([] if fails else ["run", "called", "inner", "awaited", "inner"])
         assert pool_of(shop).in_use == 0
 
+    def test_a_task_that_a_function_leaves_behind_gets_its_turn_between_two_nodes(
+        self, shop: DataFlow
+    ) -> None:
+        left: list[asyncio.Task[int]] = []
+
+        async def count() -> int:
+            found = await shop.nodes.ItemListNode(count_only=True)
+            return int(found["count"])
+
+        async def leave() -> None:
+            left.append(asyncio.ensure_future(count()))
+
+        async def main() -> int:
+            builder = WorkflowBuilder(shop)
+            last = builder.add_node(leave, "leave")
+            for name in "abc":
+                node = builder.add_node("ItemCreateNode", name, {"name": name})
+                builder.add_connection(last, node)
+                last = node
+            await AsyncLocalRuntime().execute(builder.build())
+            return await left[0]
+
+        # It waits from the first node on, which has the turn by then.
+        assert asyncio.run(main()) == 1
+        assert stored(shop) == ["a", "b", "c"]
+
     def test_rows_are_drawn_from_an_iterator_in_the_thread_that_waits(self, shop: DataFlow) -> None:
         shop.run_sync(shop.nodes.ItemBulkCreateNode(data=[{"name": "a"}] * 3))
         threads = set()

@@ -3,10 +3,14 @@
 import asyncio
 from typing import Any, ClassVar
 
+import asyncpg
 import pytest
 
 from dataflow import DataFlow
-from dataflow.errors import StatementTimeout
+from dataflow.errors import ConnectionLost, StatementTimeout
+from dataflow.postgres.driver import PostgresConnection
+from dataflow.postgres.options import PostgresOptions
+from dataflow.url import DatabaseURL
 
 PID = "SELECT pg_backend_pid() AS pid"
 SLEEP = "SELECT pg_sleep(60)"
@@ -140,6 +144,55 @@ def test_a_statement_that_takes_longer_than_it_may_is_ended_on_the_server(url: s
             ask(db, SLEEP)
         assert ask(observer, RUNNING) == [{"n": 0}]
         assert ask(db, PID) == before
+
+
+async def opened(url: str) -> PostgresConnection:
+    connection = PostgresConnection(PostgresOptions.of(DatabaseURL.parse(url)))
+    await connection.open()
+    return connection
+
+
+def test_the_time_of_a_statement_is_that_of_all_its_messages(url: str) -> None:
+    seconds = 1.0
+    most = 0.7 * seconds
+
+    async def main() -> None:
+        connection, other = await opened(f"{url}?timeout={seconds}"), await opened(url)
+        await other.execute("CREATE TABLE items (id int)")
+        await other.execute("BEGIN")
+        await other.execute("LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
+        # It is prepared when the lock is gone, and then goes on for as long.
+        reading = asyncio.ensure_future(connection.fetch(f"SELECT count(*), pg_sleep({most}) FROM items", ()))
+        await other.execute(f"SELECT pg_sleep({most})")
+        await other.execute("COMMIT")
+        with pytest.raises(StatementTimeout, match="timeout in the URL"):
+            await reading
+        await connection.close()
+        await other.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", ["fetch", "execute"])
+def test_a_connection_that_ends_once_a_statement_is_prepared_is_lost_before_it_ran(
+    url: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = asyncpg.Connection._get_statement
+
+    async def prepare_and_end(raw: Any, *arguments: Any, **named: Any) -> Any:
+        try:
+            return await prepare(raw, *arguments, **named)
+        finally:
+            raw.terminate()
+
+    async def main() -> bool:
+        connection = await opened(url)
+        monkeypatch.setattr(asyncpg.Connection, "_get_statement", prepare_and_end)
+        with pytest.raises(ConnectionLost) as caught:
+            await getattr(connection, way)("SELECT $1::bigint AS n", (1,))
+        return caught.value.may_have_run
+
+    assert not asyncio.run(main())
 
 
 def test_tables_are_where_the_url_says(url: str) -> None:

@@ -37,18 +37,18 @@ class Held:
         """Whether it is across the network and its event loop does not run any more, so that nobody can wait for it."""
         return self.loop is not None and not is_reachable(self.loop)
 
-    async def run(self, work: Coroutine[Any, Any, T], blocking: bool) -> T:
+    def run(self, work: Coroutine[Any, Any, T], blocking: bool) -> Coroutine[Any, Any, T]:
         """Do something of the transaction itself, from wherever this is.
 
         :raises ScopeLost: where nobody can wait for it any more; the connection is closed then.
         """
         if self._in_process:
             # An event loop that was closed under its tasks cannot wait for their ends any more.
-            return await (
-                self.connection.offload(work) if not blocking and running_loop() is not None else work
-            )
-        if not blocking and self.is_here:
-            return await work
+            return self.connection.offload(work) if not blocking and running_loop() is not None else work
+        return work if not blocking and self.is_here else self._run_elsewhere(work, blocking)
+
+    async def _run_elsewhere(self, work: Coroutine[Any, Any, T], blocking: bool) -> T:
+        """Have the event loop of the connection do it."""
         if self.loop is None or self.is_stranded:
             work.close()
             self.connection.abandon()

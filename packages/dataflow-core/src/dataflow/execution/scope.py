@@ -210,6 +210,11 @@ class Scope:
             self._turn.give_back()
             raise TransactionClosed(OVER)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for a turn."""
+        return self._turn.waiting > 0
+
     def idle(self) -> None:
         """From now on a function works, and perhaps nothing in the transaction."""
         self._transaction.idle()

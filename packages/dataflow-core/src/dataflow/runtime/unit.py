@@ -171,11 +171,14 @@ class UnitOfWork:
         finally:
             scope.end_turn()
 
-    async def _leave(self, scope: Scope, *, blocking: bool) -> None:
+    def _leave(self, scope: Scope, *, blocking: bool) -> Coroutine[Any, Any, None]:
         """Return the connections; of a part of another scope that did not end well, undo what it did."""
         if self._outer is None:
-            await scope.close(blocking=blocking)
-        elif not scope.left:
+            return scope.close(blocking=blocking)
+        return self._leave_part(scope, blocking=blocking)
+
+    async def _leave_part(self, scope: Scope, *, blocking: bool) -> None:
+        if not scope.left:
             # Where even that fails, the whole knows that it must not be committed.
             with suppress(ScopeLost):
                 await scope.undo(blocking=blocking)

@@ -105,7 +105,7 @@ class Walk:
     ) -> None:
         """Run these steps in a scope, save those that are not due.
 
-        Nodes of databases in a row have the turn of the scope together.
+        Nodes of databases in a row keep the turn of the scope, unless somebody waits for it.
 
         :param inner: runs the steps of an inner scope on the event loop, each in its place.
         :param blocking: whether this thread may block.
@@ -117,6 +117,9 @@ class Walk:
                 if not self.is_due(step):
                     continue
                 if step.plain:
+                    if in_turn and scope.is_wanted:
+                        in_turn = False
+                        scope.end_turn()
                     if not (in_turn or has_turn):
                         await scope.take_turn(blocking=blocking)
                         in_turn = True

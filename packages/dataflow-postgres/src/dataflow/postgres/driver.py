@@ -76,27 +76,32 @@ class PostgresConnection:
 
     async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
         raw = self._ready()
+        rows: Rows
         try:
-            # As raw.fetch does it, but for four layers in between, which a short statement feels.
-            statement = await raw._get_statement(sql, None)
-            rows: Rows = await raw._protocol.bind_execute(statement, parameters, "", 0, False, None)
-            return rows
+            if self._options.timeout is not None:
+                rows = await raw.fetch(sql, *parameters)  # within one time for all that is said
+            else:
+                # The same, but for four layers in between, which a short statement feels.
+                protocol = raw._protocol
+                statement = await raw._get_statement(sql, None)
+                rows = await protocol.bind_execute(statement, parameters, "", 0, False, None)
         except BaseException as error:
-            again: Rows = await self._made_anew(error, partial(raw.fetch, sql, *parameters))
-            return again
+            rows = await self._made_anew(raw, error, partial(raw.fetch, sql, *parameters))
+        return rows
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         raw = self._ready()
         self._copied.clear()  # transactions begin and end, and tables are changed, by statements that come this way
         try:
-            if parameters:
-                statement = await raw._get_statement(sql, None)
-                _, told, _ = await raw._protocol.bind_execute(statement, parameters, "", 0, True, None)
-                status = told.decode()
+            if self._options.timeout is not None or not parameters:
+                status = await raw.execute(sql, *parameters)
             else:
-                status = await raw._protocol.query(sql, None)
+                protocol = raw._protocol
+                statement = await raw._get_statement(sql, None)
+                _, told, _ = await protocol.bind_execute(statement, parameters, "", 0, True, None)
+                status = told.decode()
         except BaseException as error:
-            status = await self._made_anew(error, partial(raw.execute, sql, *parameters))
+            status = await self._made_anew(raw, error, partial(raw.execute, sql, *parameters))
         if self._avoids_tables and not raw.is_in_transaction():
             self._avoids_tables = False
         if status == "ROLLBACK" and sql.startswith(COMMITS):
@@ -259,13 +264,14 @@ class PostgresConnection:
             raise lost
         return raw
 
-    async def _made_anew(self, error: BaseException, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _made_anew(
+        self, raw: Any, error: BaseException, make: Callable[[], Coroutine[Any, Any, T]]
+    ) -> T:
         """Make a statement again that has failed because its table was changed since it was prepared.
 
         :raises DatabaseError: where that is not why, or its transaction is lost with it.
         """
-        raw = self._raw
-        if isinstance(error, STALE):
+        if isinstance(error, STALE) and not raw.is_closed():
             await raw.reload_schema_state()
             if isinstance(error, asyncpg.InvalidCachedStatementError) and not raw.is_in_transaction():
                 try:
