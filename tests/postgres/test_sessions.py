@@ -163,6 +163,10 @@ def test_the_time_of_a_statement_is_that_of_all_its_messages(url: str) -> None:
         await other.execute("LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
         # It is prepared when the lock is gone, and then goes on for as long.
         reading = asyncio.ensure_future(connection.fetch(f"SELECT count(*), pg_sleep({most}) FROM items", ()))
+        while not await other.fetch(
+            "SELECT FROM pg_locks WHERE relation = 'items'::regclass AND NOT granted", ()
+        ):
+            await asyncio.sleep(0)
         await other.execute(f"SELECT pg_sleep({most})")
         await other.execute("COMMIT")
         with pytest.raises(StatementTimeout, match="timeout in the URL"):
