@@ -25,7 +25,9 @@ def _writer() -> Callable[[Any], str]:
 write_json: Callable[[Any], str] = _writer()
 """The text of a document that was checked: without a circle, and no deeper than a hundred levels."""
 
-_read_from_the_start = json.JSONDecoder().raw_decode
+_decoder: Any = json.JSONDecoder()
+# A function in C, where ``raw_decode`` is one in Python that calls it.
+_scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once
 
 
 def read_json(text: str) -> Any:
@@ -35,7 +37,7 @@ def read_json(text: str) -> Any:
     """
     # What we wrote has no spaces around it, for which json.loads would look.
     try:
-        document, end = _read_from_the_start(text)
-    except ValueError:
+        document, end = _scan(text, 0)
+    except (StopIteration, ValueError):
         return json.loads(text)
     return document if end == len(text) else json.loads(text)

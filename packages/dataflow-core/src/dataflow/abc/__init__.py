@@ -7,7 +7,7 @@ from dataflow.abc.plugins import DialectFactory, Interceptor, NodeType, Observer
 from dataflow.abc.replication import Replication
 from dataflow.abc.tables import Column, IndexOnTable, Table
 from dataflow.abc.two_phase import InDoubt, TwoPhase
-from dataflow.abc.values import Codec, Convert, RawResult, Row, Rows
+from dataflow.abc.values import Codec, Convert, DecodesUnless, RawResult, Row, Rows
 
 __all__ = [
     "ArrayDialect",
@@ -18,6 +18,7 @@ __all__ = [
     "Connection",
     "Convert",
     "Cursor",
+    "DecodesUnless",
     "Dialect",
     "DialectFactory",
     "DiscoveringDialect",

@@ -22,6 +22,32 @@ class Codec(NamedTuple):
     certain: bool = False
 
 
+class DecodesUnless:
+    """Decodes what a driver gives, but for what is as it should be already.
+
+    One can be the ``decode`` of a :class:`Codec`. What reads many rows looks at the attribute without a call.
+
+    :param attribute: of what the driver gives.
+    :param value: that attribute's, where nothing is to be done.
+    :param decode: for all others.
+
+    >>> from datetime import UTC, datetime
+    >>> decode = DecodesUnless("tzinfo", UTC, lambda stored: stored.replace(tzinfo=UTC))
+    >>> decode(datetime(2025, 1, 1)) == decode(datetime(2025, 1, 1, tzinfo=UTC))
+    True
+    """
+
+    __slots__ = ("attribute", "decode", "value")
+
+    def __init__(self, attribute: str, value: object, decode: Convert) -> None:
+        self.attribute = attribute
+        self.value = value
+        self.decode = decode
+
+    def __call__(self, stored: Any) -> Any:
+        return stored if getattr(stored, self.attribute) is self.value else self.decode(stored)
+
+
 class RawResult(NamedTuple):
     """What a statement of the user's own brought: rows where it has columns, else how many rows it touched."""
 

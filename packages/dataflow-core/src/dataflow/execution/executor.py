@@ -149,7 +149,11 @@ class Executor:
             rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
         except UnreadableValue as error:
             raise await traced(error, statement, partial(self._rows, connection)) from error
-        return _mapped(compiled, rows, statement.model)
+        map_row: Any = compiled.map_row
+        try:
+            return list(map(map_row, rows))
+        except Exception as error:
+            raise _misread(compiled, rows, statement.model, error) from None
 
     async def _rows(self, connection: Connection, statement: Select) -> Rows:
         compiled, bound = self.compiled_of(statement)
@@ -304,17 +308,21 @@ def _chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _mapped(compiled: Compiled, rows: Rows, model: Model) -> Records:
-    map_row = compiled.map_row
-    assert map_row is not None
+    map_row: Any = compiled.map_row
     try:
         return list(map(map_row, rows))
     except Exception as error:
-        names = (unreadable(compiled.columns, row) for row in rows)
-        name = next((name for name in names if name is not None), None)
-        if name is None:
-            raise
-        kind = f" as {model.fields[name].type.kind.value}" if name in model.fields else ""
         # Without its cause, which quotes the value.
-        raise UnreadableValue(
-            f"{model.name}.{name}: a stored value cannot be read{kind} ({type(error).__name__})"
-        ) from None
+        raise _misread(compiled, rows, model, error) from None
+
+
+def _misread(compiled: Compiled, rows: Rows, model: Model, error: Exception) -> Exception:
+    """The error that names the column where a row could not be read."""
+    names = (unreadable(compiled.columns, row) for row in rows)
+    name = next((name for name in names if name is not None), None)
+    if name is None:
+        return error
+    kind = f" as {model.fields[name].type.kind.value}" if name in model.fields else ""
+    return UnreadableValue(
+        f"{model.name}.{name}: a stored value cannot be read{kind} ({type(error).__name__})"
+    )

@@ -36,12 +36,12 @@ class NetworkPool(WorkflowConnectionPool):
         self._doubted = 0.0
 
     def take(self, holder: str) -> Connection | None:
-        if not self._idle or not self._turns.take():
+        turns = self._turns
+        if not turns.free:
             return None
         connection = self._at_hand(now := perf_counter())
-        if connection is None:
-            self._turns.give_back()
-        else:
+        if connection is not None:
+            turns.free -= 1
             self.leases[connection] = (holder, now)
         return connection
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from dataflow.runtime.options import TransactionMode, check_concurrency, check_transaction, check_workflow
+from dataflow.runtime.options import TransactionMode, check_concurrency, check_transaction, not_a_workflow
 from dataflow.runtime.run import Run
 from dataflow.workflow.graph import Workflow
 from dataflow.workflow.results import Results
@@ -40,7 +40,8 @@ class AsyncLocalRuntime:
 
         A run that is cancelled leaves nothing, unless the cancellation comes when its commit is already under way.
         """
-        check_workflow(workflow)
+        if not isinstance(workflow, Workflow):
+            raise not_a_workflow(workflow)
         run = Run(workflow, parameters, self._transaction)
         await run.on_loop(self._concurrency)
         return run.results, run.id

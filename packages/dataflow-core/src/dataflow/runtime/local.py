@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from dataflow.execution.background import run_in_background
 from dataflow.execution.scope import current_scope
-from dataflow.runtime.options import TransactionMode, check_concurrency, check_transaction, check_workflow
+from dataflow.runtime.options import TransactionMode, check_concurrency, check_transaction, not_a_workflow
 from dataflow.runtime.run import Run
 from dataflow.workflow.graph import Workflow
 from dataflow.workflow.results import Results
@@ -45,7 +45,8 @@ class LocalRuntime:
         :returns: the results by node, and the id of the run.
         :raises WorkflowExecutionError: where a node fails and no edge takes it up; then nothing has happened.
         """
-        check_workflow(workflow)
+        if not isinstance(workflow, Workflow):
+            raise not_a_workflow(workflow)
         run = Run(workflow, parameters, self._transaction)
         if not workflow.waits:
             run.here()

@@ -3,9 +3,8 @@
 from typing import Literal, TypeAlias, cast
 
 from dataflow.errors import ConfigurationError, WorkflowError, nearest
-from dataflow.workflow.graph import Workflow
 
-__all__ = ["TransactionMode", "check_concurrency", "check_transaction", "check_workflow"]
+__all__ = ["TransactionMode", "check_concurrency", "check_transaction", "not_a_workflow"]
 
 TransactionMode: TypeAlias = Literal["workflow", "node", "none"]
 """What is one transaction: the run, each node, or only what needs one by itself."""
@@ -29,8 +28,7 @@ def check_transaction(mode: object) -> TransactionMode:
     return cast("TransactionMode", mode)
 
 
-def check_workflow(workflow: object) -> None:
-    """:raises WorkflowError: where it is something else, most often a builder."""
-    if not isinstance(workflow, Workflow):
-        hint = "; call its build()" if hasattr(workflow, "build") else ""
-        raise WorkflowError(f"execute takes a built workflow, not a {type(workflow).__name__}{hint}")
+def not_a_workflow(given: object) -> WorkflowError:
+    """The error where something else was given, most often a builder."""
+    hint = "; call its build()" if hasattr(given, "build") else ""
+    return WorkflowError(f"execute takes a built workflow, not a {type(given).__name__}{hint}")

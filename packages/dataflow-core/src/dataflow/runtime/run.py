@@ -100,7 +100,10 @@ class Run:
         """
         started = perf_counter()
         try:
-            await self._attempt(blocking=False, concurrency=concurrency)
+            if self._sole is not None:
+                await self._run_sole(self._sole, blocking=False)
+            else:
+                await self._attempt(blocking=False, concurrency=concurrency)
         except WorkflowExecutionError as error:
             if not self._may_repeat(error):
                 raise

@@ -114,21 +114,23 @@ class Walk:
         in_turn = False
         try:
             for step in steps:
-                if not self.is_due(step):
+                if not (step.sure or self.is_due(step)):
                     continue
-                if step.plain:
-                    if in_turn and scope.is_wanted:
-                        in_turn = False
-                        scope.end_turn()
-                    if not (in_turn or has_turn):
-                        await scope.take_turn(blocking=blocking)
-                        in_turn = True
-                    await self._perform(step, scope)
-                    continue
-                if in_turn:
+                if in_turn and (scope.is_wanted or not step.plain):
                     in_turn = False
                     scope.end_turn()
-                await self._take_other(step, scope, inner, blocking=blocking, has_turn=has_turn)
+                if not step.plain:
+                    await self._take_other(step, scope, inner, blocking=blocking, has_turn=has_turn)
+                    continue
+                if not (in_turn or has_turn):
+                    await scope.take_turn(blocking=blocking)
+                    in_turn = True
+                try:
+                    output = await step.node.run(scope, self.prepare(step))
+                except BaseException:
+                    self.failed = self.failed or step.id
+                    raise
+                self.record(step, output)
         finally:
             if in_turn:
                 scope.end_turn()
@@ -272,9 +274,7 @@ class Walk:
         return False
 
     def is_due(self, step: Step) -> bool:
-        """Whether a step is to run, now that all before it have."""
-        if step.sure:
-            return True
+        """Whether a step is to run that may be passed by, now that all before it have."""
         outcomes, results = self._outcomes, self._results
         for edges in step.inputs.values():
             if not any(edge.live(outcomes, results) for edge in edges):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dataflow.abc import BatchInsert, BatchUpdate, Convert, Row
+from dataflow.abc import BatchInsert, BatchUpdate, Convert, DecodesUnless, Row
 
 __all__ = [
     "Bind",
@@ -113,6 +113,9 @@ def row_mapper(columns: Sequence[tuple[str, Convert | None]]) -> MapRow:
     """
     cells = "".join(f"cell_{index}, " for index in range(len(columns)))
     space: dict[str, Any] = {f"decode_{index}": decode for index, (_, decode) in enumerate(columns)}
+    for index, (_, decode) in enumerate(columns):
+        if isinstance(decode, DecodesUnless):
+            space |= {f"decode_{index}": decode.decode, f"plain_{index}": decode.value}
     exec(f"def map_row(row):\n    {cells}= row\n    return {_display(columns)}", space)
     mapper: MapRow = space["map_row"]
     return mapper
@@ -139,4 +142,7 @@ def _braced(entries: Iterable[str]) -> str:
 
 def _value(index: int, decode: Convert | None) -> str:
     cell = f"cell_{index}"
+    if isinstance(decode, DecodesUnless):
+        as_is = f"{cell} is None or {cell}.{decode.attribute} is plain_{index}"
+        return f"{cell} if {as_is} else decode_{index}({cell})"
     return cell if decode is None else f"None if {cell} is None else decode_{index}({cell})"

@@ -54,7 +54,7 @@ class PostgresConnection:
     @property
     def in_transaction(self) -> bool:
         raw = self._raw
-        return raw is not None and not raw.is_closed() and raw.is_in_transaction()
+        return raw is not None and raw._protocol.is_connected() and raw._protocol.is_in_transaction()
 
     @property
     def usable(self) -> bool:
@@ -75,7 +75,9 @@ class PostgresConnection:
             raise unreachable(error) from error
 
     async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
-        raw = self._ready()
+        raw = self._raw
+        if raw is None or not raw._protocol.is_connected():
+            raise closed()
         rows: Rows
         try:
             if self._options.timeout is not None:
@@ -90,13 +92,17 @@ class PostgresConnection:
         return rows
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        raw = self._ready()
+        raw = self._raw
+        if raw is None or not raw._protocol.is_connected():
+            raise closed()
         self._copied.clear()  # transactions begin and end, and tables are changed, by statements that come this way
         try:
-            if self._options.timeout is not None or not parameters:
+            protocol = raw._protocol
+            if self._options.timeout is not None:
                 status = await raw.execute(sql, *parameters)
+            elif not parameters:
+                status = await protocol.query(sql, None)
             else:
-                protocol = raw._protocol
                 statement = await raw._get_statement(sql, None)
                 _, told, _ = await protocol.bind_execute(statement, parameters, "", 0, True, None)
                 status = told.decode()
@@ -259,9 +265,7 @@ class PostgresConnection:
     def _ready(self) -> Any:
         raw = self._raw
         if raw is None or raw.is_closed():
-            lost = ConnectionLost("the connection is closed")
-            lost.may_have_run = False
-            raise lost
+            raise closed()
         return raw
 
     async def _made_anew(
@@ -326,6 +330,13 @@ class PostgresCursor:
             await raw._close_portal(None)
         except BaseException as error:
             raise await connection._told(error) from error
+
+
+def closed() -> ConnectionLost:
+    """The error of a connection on which nothing can be begun."""
+    lost = ConnectionLost("the connection is closed")
+    lost.may_have_run = False
+    return lost
 
 
 def affected(status: str) -> int:

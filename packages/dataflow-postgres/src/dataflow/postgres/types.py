@@ -14,7 +14,7 @@ from math import isinf
 from typing import Any
 from uuid import UUID
 
-from dataflow.abc import Codec, Column
+from dataflow.abc import Codec, Column, DecodesUnless
 from dataflow.documents import read_json, write_json
 from dataflow.types import PYTHON_TYPES, ColumnType, Kind
 
@@ -214,7 +214,7 @@ def exact_number(value: float) -> Decimal:
 
 def _in_utc(stored: datetime) -> datetime:
     # A column without a zone, as somebody else may have made it, holds what a session in UTC has written.
-    return stored if stored.tzinfo is UTC else stored.replace(tzinfo=UTC)
+    return stored.replace(tzinfo=UTC)
 
 
 def _plain_uuid(stored: UUID) -> UUID:
@@ -249,7 +249,7 @@ FLOAT_IN_JSON = ColumnType(Kind.DECIMAL, float)
 BEYOND_INTEGERS = 2.0**63
 BEYOND_FLOATS = Decimal("1E+309")
 CODECS: Mapping[Kind, Codec] = {
-    Kind.DATETIME: Codec(None, _in_utc, certain=True),
+    Kind.DATETIME: Codec(None, DecodesUnless("tzinfo", UTC, _in_utc), certain=True),
     Kind.UUID: Codec(None, _plain_uuid, certain=True),
     Kind.JSON: Codec(_write_json, read_json, certain=True),  # the server lets in only what is JSON
 }
