@@ -1,6 +1,7 @@
 """Connections of asyncpg, which only this module opens."""
 
 import asyncio
+import select
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
@@ -11,6 +12,7 @@ import asyncpg
 from dataflow.abc import BatchInsert, BatchUpdate, Cursor, RawResult, Rows
 from dataflow.errors import ConnectionLost, DatabaseError, ScopeLost
 from dataflow.execution.transports import drop
+from dataflow.postgres.beginning import Silence, write_begin
 from dataflow.postgres.bulk import copy
 from dataflow.postgres.bulk.multi_values import insert_rows
 from dataflow.postgres.bulk.target import Target, target_of
@@ -50,11 +52,17 @@ class PostgresConnection:
         """Whether the server has said that it is the end, and the end is about to come."""
         self._unsettled = False
         """Whether a statement was cut off, so that nobody knows in what transaction the server is."""
+        self._silence: Silence | None = None
+        """What may let a transaction begin with its first statement; None where each needs a time of its own."""
+        self._begins = False
+        """Whether a transaction does."""
 
     @property
     def in_transaction(self) -> bool:
-        raw = self._raw
-        return raw is not None and raw._protocol.is_connected() and raw._protocol.is_in_transaction()
+        protocol = None if self._raw is None else self._raw._protocol
+        if protocol is None or not protocol.is_connected():
+            return False
+        return self._begins or protocol.is_in_transaction()
 
     @property
     def usable(self) -> bool:
@@ -62,6 +70,7 @@ class PostgresConnection:
         return raw is not None and not (
             self._unsettled
             or self._is_dying
+            or self._begins
             or raw._transport.is_closing()
             or raw._protocol.is_in_transaction()
         )
@@ -73,18 +82,23 @@ class PostgresConnection:
             self._raw = await asyncpg.connect(**self._options.arguments())
         except DRIVER_ERRORS as error:
             raise unreachable(error) from error
+        options = self._options
+        if options.timeout is None and options.statement_cache and hasattr(select, "poll"):
+            self._silence = Silence(self._raw._transport)
 
     async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
         raw = self._raw
-        if raw is None or not raw._protocol.is_connected():
+        protocol = None if raw is None else raw._protocol
+        if protocol is None or not protocol.is_connected():
             raise closed()
         rows: Rows
         try:
             if self._options.timeout is not None:
                 rows = await raw.fetch(sql, *parameters)  # within one time for all that is said
+            elif self._begins:
+                rows = await self._begin_and_bind(raw, sql, parameters, told=False)
             else:
                 # The same, but for four layers in between, which a short statement feels.
-                protocol = raw._protocol
                 statement = await raw._get_statement(sql, None)
                 rows = await protocol.bind_execute(statement, parameters, "", 0, False, None)
         except BaseException as error:
@@ -93,15 +107,26 @@ class PostgresConnection:
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         raw = self._raw
-        if raw is None or not raw._protocol.is_connected():
+        protocol = None if raw is None else raw._protocol
+        if protocol is None or not protocol.is_connected():
             raise closed()
         self._copied.clear()  # transactions begin and end, and tables are changed, by statements that come this way
+        if sql == "BEGIN" and self._silence is not None and self._silence.holds():
+            self._begins = True
+            return 0
+        if self._begins and sql == "COMMIT":
+            self._begins = False
+            return 0
+        if self._begins and not parameters:
+            await self._begun()
         try:
-            protocol = raw._protocol
             if self._options.timeout is not None:
                 status = await raw.execute(sql, *parameters)
             elif not parameters:
                 status = await protocol.query(sql, None)
+            elif self._begins:
+                _, told, _ = await self._begin_and_bind(raw, sql, parameters, told=True)
+                status = told.decode()
             else:
                 statement = await raw._get_statement(sql, None)
                 _, told, _ = await protocol.bind_execute(statement, parameters, "", 0, True, None)
@@ -115,6 +140,7 @@ class PostgresConnection:
         return affected(status)
 
     async def rollback(self) -> None:
+        self._begins = False
         raw = self._raw
         if raw is None or raw.is_closed() or not (self._unsettled or raw.is_in_transaction()):
             return
@@ -140,7 +166,7 @@ class PostgresConnection:
         self._avoids_tables = True
 
     async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
-        raw = self._ready()
+        raw = await self._begun()
         self._copied.clear()
         try:
             statement = await raw.prepare(sql)
@@ -151,14 +177,14 @@ class PostgresConnection:
             raise await self._told(error) from error
 
     async def open_cursor(self, sql: str, parameters: Sequence[object]) -> Cursor:
-        raw = self._ready()
+        raw = await self._begun()
         try:
             return PostgresCursor(self, await raw.cursor(sql, *parameters))
         except BaseException as error:
             raise await self._told(error) from error
 
     async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
-        raw = self._ready()
+        raw = await self._begun()
         try:
             if len(rows) >= copy.FEWEST_ROWS and not batch.returning and await self._takes_copy(raw, batch):
                 await copy.copy_rows(raw, batch.table, batch.fields, rows, schema=batch.schema or None)
@@ -174,7 +200,7 @@ class PostgresConnection:
             raise await self._told(error) from error
 
     async def upsert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> tuple[int, int]:
-        raw = self._ready()
+        raw = await self._begun()
         try:
             through_table = await self._goes_through_table(raw, batch, rows)
             target = await self._target(raw, qualified(batch.schema, batch.table))
@@ -186,7 +212,7 @@ class PostgresConnection:
     async def update(
         self, batch: BatchUpdate, shared: Sequence[object], rows: Sequence[Sequence[object]]
     ) -> int:
-        raw = self._ready()
+        raw = await self._begun()
         try:
             target = await self._target(raw, qualified(batch.schema, batch.table))
             return await update_rows(raw, target, batch, shared, rows)
@@ -261,6 +287,39 @@ class PostgresConnection:
         if self._makes_tables is None:
             self._makes_tables = await raw.fetchval(MAY_MAKE_TABLES)
         return self._makes_tables is True
+
+    async def _begin_and_bind(self, raw: Any, sql: str, parameters: Sequence[object], *, told: bool) -> Any:
+        """Begin a transaction and run its first statement.
+
+        :param told: whether what the server says at the end of the statement is wanted too.
+        """
+        protocol = raw._protocol
+        statement = await raw._get_statement(sql, None)
+        self._begins = False
+        if statement.name:
+            write_begin(raw)
+        else:
+            # The server keeps one statement without a name, which does not outlast another one.
+            await protocol.query("BEGIN", None)
+            statement = await raw._get_statement(sql, None)
+        try:
+            return await protocol.bind_execute(statement, parameters, "", 0, told, None)
+        except Exception:
+            if protocol.is_connected() and not protocol.is_in_transaction():
+                # The parameters were refused before they were sent: the answer to the BEGIN is yet to be asked for.
+                await protocol.query("", None)
+            raise
+
+    async def _begun(self) -> Any:
+        """The connection, in the transaction that was to begin with its next statement."""
+        raw = self._ready()
+        if self._begins:
+            self._begins = False
+            try:
+                await raw._protocol.query("BEGIN", None)
+            except BaseException as error:
+                raise await self._told(error) from error
+        return raw
 
     def _ready(self) -> Any:
         raw = self._raw

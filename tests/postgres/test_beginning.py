@@ -1,0 +1,246 @@
+"""A transaction begins with its first statement, so that no trip to the server is made for that alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import pytest
+
+from dataflow import AsyncLocalRuntime, DataFlow, WorkflowBuilder
+from dataflow.errors import ConnectionLost, DatabaseError
+from dataflow.postgres.driver import PostgresConnection
+from dataflow.postgres.options import PostgresOptions
+from dataflow.url import DatabaseURL
+
+PID = "SELECT pg_backend_pid()"
+OPEN = "SELECT pg_current_xact_id()::text::bigint"
+"""The number of the transaction: two statements see the same one within one transaction only."""
+
+Use = Callable[[PostgresConnection], Awaitable[None]]
+
+
+class Trips:
+    """Awaits something, and counts how often it had to wait."""
+
+    def __init__(self, work: Awaitable[Any]) -> None:
+        self._work = work
+        self.count = 0
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps = self._work.__await__()
+        while True:
+            try:
+                waits_for = next(steps)
+            except StopIteration as end:
+                return end.value
+            self.count += 1
+            yield waits_for
+
+
+async def counted(work: Awaitable[Any]) -> int:
+    trips = Trips(work)
+    await trips
+    return trips.count
+
+
+@asynccontextmanager
+async def opened(url: str, **options: str) -> AsyncIterator[PostgresConnection]:
+    said = "".join(
+        f"{'&' if number else '?'}{name}={value}" for number, (name, value) in enumerate(options.items())
+    )
+    connection = PostgresConnection(PostgresOptions.of(DatabaseURL.parse(url + said)))
+    await connection.open()
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def use(url: str, work: Use, **options: str) -> None:
+    async def main() -> None:
+        async with opened(url, **options) as connection:
+            await work(connection)
+
+    asyncio.run(main())
+
+
+async def number(connection: PostgresConnection) -> int:
+    return int((await connection.fetch(OPEN, ()))[0][0])
+
+
+def test_a_run_waits_for_its_statements_and_its_commit_alone(url: str) -> None:
+    async def main() -> None:
+        async with DataFlow(url, pool_size=1) as db:
+
+            @db.model
+            class Item:
+                code: int
+                __dataflow__: ClassVar = {"timestamps": False}
+
+            workflow = WorkflowBuilder(db)
+            workflow.add_node("ItemCreateNode", "new", {"code": 1})
+            workflow.add_node("ItemCreateNode", "another", {"code": 2})
+            run, runtime = workflow.build(), AsyncLocalRuntime()
+            await runtime.execute(run)
+            assert await counted(runtime.execute(run)) == 3
+            assert (await db.nodes.ItemListNode(count_only=True))["count"] == 4
+
+    asyncio.run(main())
+
+
+def test_all_statements_are_in_the_transaction_that_begins_with_the_first(url: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        await number(connection)
+        assert await counted(connection.execute("BEGIN")) == 0
+        assert (connection.in_transaction, connection.usable) == (True, False)
+        first = await number(connection)
+        assert await number(connection) == first
+        await connection.execute("COMMIT")
+        assert (connection.in_transaction, connection.usable) == (False, True)
+        assert await number(connection) != first
+
+    use(url, work)
+
+
+def test_a_transaction_without_statements_is_nothing_to_the_server(url: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        for end in (connection.execute("COMMIT"), connection.rollback()):
+            await connection.execute("BEGIN")
+            assert await counted(end) == 0
+            assert connection.usable
+
+    use(url, work)
+
+
+@pytest.mark.parametrize(
+    "first", ["SAVEPOINT a", "SET LOCAL search_path TO nowhere", "LOCK TABLE pg_catalog.pg_class"]
+)
+def test_it_may_begin_with_a_statement_that_brings_nothing(url: str, first: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        await connection.execute("BEGIN")
+        await connection.execute(first)
+        assert connection.in_transaction
+        opened = await number(connection)
+        assert await number(connection) == opened
+        await connection.rollback()
+        assert await number(connection) != opened
+
+    use(url, work)
+
+
+def test_it_may_begin_with_a_statement_that_tells_how_many_rows_it_touched(url: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        await connection.execute("CREATE TABLE counts (n bigint)")
+        await connection.execute("BEGIN")
+        assert await connection.execute("INSERT INTO counts VALUES ($1), (2)", [1]) == 2
+        await connection.rollback()
+        assert await connection.fetch("SELECT n FROM counts", ()) == []
+
+    use(url, work)
+
+
+def test_it_may_begin_with_a_statement_that_has_no_name(url: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        long = f"{OPEN} -- {'x' * 20_000}"
+        await connection.execute("BEGIN")
+        first = (await connection.fetch(long, ()))[0][0]
+        assert await number(connection) == first
+        await connection.rollback()
+        assert await number(connection) != first
+
+    use(url, work)
+
+
+@pytest.mark.parametrize("options", [{"statement_cache": "0"}, {"timeout": "20"}])
+def test_it_begins_by_itself_where_its_statements_need_a_message_or_a_time_of_their_own(
+    url: str, options: dict[str, str]
+) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        assert await counted(connection.execute("BEGIN")) > 0
+        first = await number(connection)
+        assert await number(connection) == first
+
+    use(url, work, **options)
+
+
+def test_parameters_that_are_refused_before_they_are_sent_leave_the_connection_in_step(url: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        await connection.execute("BEGIN")
+        with pytest.raises(DatabaseError):
+            await connection.fetch("SELECT CAST($1 AS bigint)", ["no number"])
+        assert connection.in_transaction
+        first = await number(connection)
+        assert await number(connection) == first
+        await connection.rollback()
+        assert connection.usable
+        assert await number(connection) != first
+
+    use(url, work)
+
+
+@pytest.mark.parametrize("sql", ["SELECT 1 FROM nowhere", "SELECT 1 / (SELECT 0)"])
+def test_where_the_first_statement_fails_the_transaction_can_be_undone(url: str, sql: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        await connection.execute("BEGIN")
+        with pytest.raises(DatabaseError):
+            await connection.fetch(sql, ())
+        assert connection.in_transaction
+        await connection.rollback()
+        assert connection.usable
+        assert await number(connection)
+
+    use(url, work)
+
+
+def test_one_whose_first_statement_was_cancelled_can_be_undone(url: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        await connection.execute("BEGIN")
+        async with opened(url) as observer:
+            sleeping = asyncio.ensure_future(connection.fetch("SELECT pg_sleep(60)", ()))
+            while not await observer.fetch(RUNNING, ()):
+                await asyncio.sleep(0)
+            sleeping.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sleeping
+            await connection.rollback()
+            assert await observer.fetch(RUNNING, ()) == []
+        assert connection.usable
+        first = await number(connection)
+        assert await number(connection) != first
+
+    use(url, work)
+
+
+RUNNING = (
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' "
+    "AND query LIKE 'SELECT pg_sleep%'"
+)
+
+
+def test_a_connection_that_the_server_has_ended_unnoticed_fails_at_the_beginning(url: str) -> None:
+    """So that another one can be taken, as nothing has happened yet."""
+
+    async def work(connection: PostgresConnection) -> None:
+        pid = (await connection.fetch(PID, ()))[0][0]
+        gone = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"
+        # Nothing here lets the event loop hear of it.
+        ask(url, f"SELECT pg_terminate_backend({pid})")
+        while ask(url, gone) != 0:
+            pass
+        with pytest.raises(ConnectionLost):
+            await connection.execute("BEGIN")
+
+    use(url, work)
+
+
+def ask(url: str, sql: str) -> object:
+    """The answer to a question, asked on another event loop while this one waits."""
+
+    async def answer() -> object:
+        async with opened(url) as connection:
+            return (await connection.fetch(sql, ()))[0][0]
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, answer()).result()
