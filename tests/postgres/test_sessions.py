@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 import pytest
+from asyncpg.prepared_stmt import PreparedStatement
 
 from dataflow import DataFlow
 from dataflow.errors import ConnectionLost, StatementTimeout
@@ -172,6 +173,26 @@ def test_the_time_of_a_statement_begins_with_its_first_message(
     # What the first message takes is taken off the time of the second, which a message without a time cannot do.
     assert times
     assert all(time is not None and time <= 20 for time in times)
+
+
+def test_a_statement_of_the_users_own_has_one_time_for_all_its_messages(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = PreparedStatement.fetch
+    times: list[float | None] = []
+
+    async def fetch_in_time(
+        statement: Any, *parameters: Any, timeout: float | None = None, **named: Any
+    ) -> Any:
+        times.append(timeout)
+        return await fetch(statement, *parameters, timeout=timeout, **named)
+
+    monkeypatch.setattr(PreparedStatement, "fetch", fetch_in_time)
+    with DataFlow(f"{url}?timeout=20") as db:
+        assert ask(db, "SELECT 1 AS n") == [{"n": 1}]
+    (time,) = times
+    assert time is not None
+    assert 0 < time < 20
 
 
 @pytest.mark.parametrize("way", ["fetch", "execute"])

@@ -5,6 +5,7 @@ import select
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
+from time import perf_counter
 from typing import Any, TypeVar
 
 import asyncpg
@@ -28,6 +29,7 @@ __all__ = ["PostgresConnection"]
 T = TypeVar("T")
 STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 PATIENCE_AT_THE_END = 2.0
+SHORTEST = 0.001  # seconds that are left for a statement at least, so that it ends as one that took too long
 COMMITS = ("COMMIT", "PREPARE TRANSACTION ")
 """What the server takes for a ROLLBACK, without an error, where a statement has failed before."""
 
@@ -168,9 +170,12 @@ class PostgresConnection:
     async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
         raw = await self._begun()
         self._copied.clear()
+        limit, began = self._options.timeout, perf_counter()
         try:
             statement = await raw.prepare(sql)
-            rows = await statement.fetch(*parameters)
+            # Within one time for all that is said; none at all would be the whole of it once more.
+            left = None if limit is None else max(limit - (perf_counter() - began), SHORTEST)
+            rows = await statement.fetch(*parameters, timeout=left)
             columns = tuple(attribute.name for attribute in statement.get_attributes())
             return RawResult(columns, rows, affected(statement.get_statusmsg()))
         except BaseException as error:
