@@ -1,10 +1,13 @@
 """TLS: each sslmode does what its name says, with a server whose certificate is made here."""
 
+import asyncio
+import gc
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -148,6 +151,23 @@ def test_a_server_may_insist_on_tls_and_on_a_certificate_of_the_user(
             is_encrypted(usual)
         assert is_encrypted(address(sslmode="allow", **own))
         assert is_encrypted(address(sslmode="verify-full", sslrootcert=certificates.authority, **own))
+
+
+def test_a_login_that_is_refused_over_tls_leaves_no_socket_behind(address: Address) -> None:
+    nowhere = replace(DatabaseURL.parse(address(sslmode="require")), database="nowhere").get_connection_url()
+
+    async def log_in() -> None:
+        async with DataFlow(nowhere) as db:
+            await db.nodes.SQLNode(sql=ENCRYPTED)
+
+    # The event loop ends at once, mostly before the server has ended its side of TLS.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(40):
+            with pytest.raises(AccessDenied, match="no such database"):
+                asyncio.run(log_in())
+            gc.collect()
+    assert [str(warning.message) for warning in caught] == []
 
 
 def answers(url: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from time import perf_counter
+from traceback import walk_tb
 from typing import Any, TypeVar
 
 import asyncpg
@@ -82,8 +83,11 @@ class PostgresConnection:
         self._options.check_files()
         try:
             self._raw = await asyncpg.connect(**self._options.arguments())
-        except DRIVER_ERRORS as error:
-            raise unreachable(error) from error
+        except BaseException as error:
+            end_unfinished(error)
+            if isinstance(error, DRIVER_ERRORS):
+                raise unreachable(error) from error
+            raise
         options = self._options
         if options.timeout is None and options.statement_cache and hasattr(select, "poll"):
             self._silence = Silence(self._raw._transport)
@@ -394,6 +398,21 @@ class PostgresCursor:
             await raw._close_portal(None)
         except BaseException as error:
             raise await connection._told(error) from error
+
+
+def end_unfinished(error: BaseException) -> None:
+    """Abort the transports of an attempt to connect that has failed.
+
+    The driver closes them, which over TLS takes another answer of the server; the event loop may not live as long, and
+    nobody else knows of them.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        for frame, _ in walk_tb(cause.__traceback__):
+            transport = frame.f_locals.get("tr")
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
+        cause = cause.__context__
 
 
 def closed() -> ConnectionLost:
