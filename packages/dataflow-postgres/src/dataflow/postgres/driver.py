@@ -1,7 +1,6 @@
 """Connections of asyncpg, which only this module opens."""
 
 import asyncio
-import select
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
@@ -14,7 +13,6 @@ import asyncpg
 from dataflow.abc import BatchInsert, BatchUpdate, Cursor, RawResult, Rows
 from dataflow.errors import ConnectionLost, DatabaseError, ScopeLost
 from dataflow.execution.transports import drop
-from dataflow.postgres.beginning import Silence, write_begin
 from dataflow.postgres.bulk import copy
 from dataflow.postgres.bulk.multi_values import insert_rows
 from dataflow.postgres.bulk.target import Target, target_of
@@ -22,6 +20,7 @@ from dataflow.postgres.bulk.through_table import FEWEST_ROWS, MAY_MAKE_TABLES, i
 from dataflow.postgres.bulk.update_from_arrays import update_rows
 from dataflow.postgres.bulk.upsert import upsert_rows
 from dataflow.postgres.ddl import qualified
+from dataflow.postgres.deferred import CAN_BE_DEFERRED, DEFERRED, Silence, write
 from dataflow.postgres.errors import DRIVER_ERRORS, UNREADABLE, translate, unreachable
 from dataflow.postgres.options import PostgresOptions
 
@@ -56,16 +55,16 @@ class PostgresConnection:
         self._unsettled = False
         """Whether a statement was cut off, so that nobody knows in what transaction the server is."""
         self._silence: Silence | None = None
-        """What may let a transaction begin with its first statement; None where each needs a time of its own."""
-        self._begins = False
-        """Whether a transaction does."""
+        """What lets statements be deferred; None where each needs a name or a time of its own."""
+        self._deferred: list[str] = []
+        """What is said together with the next statement."""
 
     @property
     def in_transaction(self) -> bool:
         protocol = None if self._raw is None else self._raw._protocol
         if protocol is None or not protocol.is_connected():
             return False
-        return self._begins or protocol.is_in_transaction()
+        return bool(self._deferred) or protocol.is_in_transaction()
 
     @property
     def usable(self) -> bool:
@@ -73,7 +72,7 @@ class PostgresConnection:
         return raw is not None and not (
             self._unsettled
             or self._is_dying
-            or self._begins
+            or self._deferred
             or raw._transport.is_closing()
             or raw._protocol.is_in_transaction()
         )
@@ -89,7 +88,7 @@ class PostgresConnection:
                 raise unreachable(error) from error
             raise
         options = self._options
-        if options.timeout is None and options.statement_cache and hasattr(select, "poll"):
+        if options.timeout is None and options.statement_cache and CAN_BE_DEFERRED:
             self._silence = Silence(self._raw._transport)
 
     async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
@@ -101,8 +100,8 @@ class PostgresConnection:
         try:
             if self._options.timeout is not None:
                 rows = await raw.fetch(sql, *parameters)  # within one time for all that is said
-            elif self._begins:
-                rows = await self._begin_and_bind(raw, sql, parameters, told=False)
+            elif self._deferred:
+                rows = await self._after_deferred(raw, sql, parameters, told=False)
             else:
                 # The same, but for four layers in between, which a short statement feels.
                 statement = await raw._get_statement(sql, None)
@@ -117,21 +116,15 @@ class PostgresConnection:
         if protocol is None or not protocol.is_connected():
             raise closed()
         self._copied.clear()  # transactions begin and end, and tables are changed, by statements that come this way
-        if sql == "BEGIN" and self._silence is not None and self._silence.holds():
-            self._begins = True
+        if self._silence is not None and self._is_deferred(sql, self._silence):
             return 0
-        if self._begins and sql == "COMMIT":
-            self._begins = False
-            return 0
-        if self._begins and not parameters:
-            await self._begun()
         try:
             if self._options.timeout is not None:
                 status = await raw.execute(sql, *parameters)
             elif not parameters:
-                status = await protocol.query(sql, None)
-            elif self._begins:
-                _, told, _ = await self._begin_and_bind(raw, sql, parameters, told=True)
+                status = await protocol.query(self._with_deferred(sql), None)
+            elif self._deferred:
+                _, told, _ = await self._after_deferred(raw, sql, parameters, told=True)
                 status = told.decode()
             else:
                 statement = await raw._get_statement(sql, None)
@@ -146,7 +139,7 @@ class PostgresConnection:
         return affected(status)
 
     async def rollback(self) -> None:
-        self._begins = False
+        self._deferred.clear()
         raw = self._raw
         if raw is None or raw.is_closed() or not (self._unsettled or raw.is_in_transaction()):
             return
@@ -172,7 +165,7 @@ class PostgresConnection:
         self._avoids_tables = True
 
     async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
-        raw = await self._begun()
+        raw = await self._caught_up()
         self._copied.clear()
         limit, began = self._options.timeout, perf_counter()
         try:
@@ -186,14 +179,14 @@ class PostgresConnection:
             raise await self._told(error) from error
 
     async def open_cursor(self, sql: str, parameters: Sequence[object]) -> Cursor:
-        raw = await self._begun()
+        raw = await self._caught_up()
         try:
             return PostgresCursor(self, await raw.cursor(sql, *parameters))
         except BaseException as error:
             raise await self._told(error) from error
 
     async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
-        raw = await self._begun()
+        raw = await self._caught_up()
         try:
             if len(rows) >= copy.FEWEST_ROWS and not batch.returning and await self._takes_copy(raw, batch):
                 await copy.copy_rows(raw, batch.table, batch.fields, rows, schema=batch.schema or None)
@@ -209,7 +202,7 @@ class PostgresConnection:
             raise await self._told(error) from error
 
     async def upsert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> tuple[int, int]:
-        raw = await self._begun()
+        raw = await self._caught_up()
         try:
             through_table = await self._goes_through_table(raw, batch, rows)
             target = await self._target(raw, qualified(batch.schema, batch.table))
@@ -221,7 +214,7 @@ class PostgresConnection:
     async def update(
         self, batch: BatchUpdate, shared: Sequence[object], rows: Sequence[Sequence[object]]
     ) -> int:
-        raw = await self._begun()
+        raw = await self._caught_up()
         try:
             target = await self._target(raw, qualified(batch.schema, batch.table))
             return await update_rows(raw, target, batch, shared, rows)
@@ -297,35 +290,61 @@ class PostgresConnection:
             self._makes_tables = await raw.fetchval(MAY_MAKE_TABLES)
         return self._makes_tables is True
 
-    async def _begin_and_bind(self, raw: Any, sql: str, parameters: Sequence[object], *, told: bool) -> Any:
-        """Begin a transaction and run its first statement.
+    def _is_deferred(self, sql: str, silence: Silence) -> bool:
+        """Whether a statement of the transaction itself need not be said now, or not at all.
+
+        What the server has to say meanwhile may be that it ends the connection; then the transaction begins at once,
+        so that whoever begins it may take another connection.
+        """
+        if sql.startswith(DEFERRED) or (sql == "BEGIN" and silence.holds()):
+            self._deferred.append(sql)
+            return True
+        if sql == "COMMIT" and self._deferred[:1] == ["BEGIN"]:
+            self._deferred.clear()  # nothing has happened
+            return True
+        return False
+
+    def _with_deferred(self, sql: str) -> str:
+        """The text of a statement without parameters, after what is said together with it."""
+        if self._deferred:
+            sql = "; ".join((*self._deferred, sql))
+            self._deferred.clear()
+        return sql
+
+    async def _after_deferred(self, raw: Any, sql: str, parameters: Sequence[object], *, told: bool) -> Any:
+        """Run a statement together with what was deferred.
 
         :param told: whether what the server says at the end of the statement is wanted too.
         """
         protocol = raw._protocol
-        statement = await raw._get_statement(sql, None)
-        self._begins = False
-        if statement.name:
-            write_begin(raw)
-        else:
-            # The server keeps one statement without a name, which does not outlast another one.
-            await protocol.query("BEGIN", None)
+        if not raw._stmt_cache.has((sql, protocol.get_record_class(), False)):
+            # To prepare it is a trip of its own, and its failure one of the transaction.
+            await self._say_deferred(protocol)
             statement = await raw._get_statement(sql, None)
+            return await protocol.bind_execute(statement, parameters, "", 0, told, None)
+        statement = await raw._get_statement(sql, None)
+        sent = protocol.queries_count
+        write(raw, self._deferred)
+        self._deferred.clear()
         try:
             return await protocol.bind_execute(statement, parameters, "", 0, told, None)
         except Exception:
-            if protocol.is_connected() and not protocol.is_in_transaction():
-                # The parameters were refused before they were sent: the answer to the BEGIN is yet to be asked for.
+            if protocol.queries_count == sent and protocol.is_connected():
+                # The parameters were refused before they were sent: the others' answer is yet to be asked for.
                 await protocol.query("", None)
             raise
 
-    async def _begun(self) -> Any:
-        """The connection, in the transaction that was to begin with its next statement."""
+    async def _say_deferred(self, protocol: Any) -> None:
+        statements = "; ".join(self._deferred)
+        self._deferred.clear()
+        await protocol.query(statements, None)
+
+    async def _caught_up(self) -> Any:
+        """The connection, once what was deferred has been said."""
         raw = self._ready()
-        if self._begins:
-            self._begins = False
+        if self._deferred:
             try:
-                await raw._protocol.query("BEGIN", None)
+                await self._say_deferred(raw._protocol)
             except BaseException as error:
                 raise await self._told(error) from error
         return raw

@@ -1,4 +1,4 @@
-"""A transaction begins with its first statement, so that no trip to the server is made for that alone."""
+"""A transaction begins with its first statement, and a part of it with its own: no trip is made for that alone."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
@@ -90,6 +90,26 @@ def test_a_run_waits_for_its_statements_and_its_commit_alone(url: str) -> None:
     asyncio.run(main())
 
 
+def test_a_call_within_a_transaction_waits_for_its_statement_alone(url: str) -> None:
+    async def main() -> None:
+        async with DataFlow(url, pool_size=1) as db:
+
+            @db.model
+            class Item:
+                code: int
+                __dataflow__: ClassVar = {"timestamps": False}
+
+            async def several() -> None:
+                async with db.transaction():
+                    await db.nodes.ItemUpdateNode(conditions={"code": 1}, updates={"code": 2}, required=False)
+                    await db.nodes.ItemUpdateNode(conditions={"code": 3}, updates={"code": 4}, required=False)
+
+            await several()
+            assert await counted(several()) == 3
+
+    asyncio.run(main())
+
+
 def test_all_statements_are_in_the_transaction_that_begins_with_the_first(url: str) -> None:
     async def work(connection: PostgresConnection) -> None:
         await number(connection)
@@ -165,17 +185,43 @@ def test_it_begins_by_itself_where_its_statements_need_a_message_or_a_time_of_th
     use(url, work, **options)
 
 
-def test_parameters_that_are_refused_before_they_are_sent_leave_the_connection_in_step(url: str) -> None:
+@pytest.mark.parametrize("begins_before", [False, True])
+def test_parameters_that_are_refused_before_they_are_sent_leave_the_connection_in_step(
+    url: str, begins_before: bool
+) -> None:
     async def work(connection: PostgresConnection) -> None:
+        sql = "SELECT CAST($1 AS bigint)"
+        await connection.fetch(sql, [1])
         await connection.execute("BEGIN")
+        first = await number(connection) if begins_before else None
+        await connection.execute("SAVEPOINT a")
         with pytest.raises(DatabaseError):
-            await connection.fetch("SELECT CAST($1 AS bigint)", ["no number"])
+            await connection.fetch(sql, ["no number"])
         assert connection.in_transaction
-        first = await number(connection)
-        assert await number(connection) == first
+        await connection.execute("ROLLBACK TO SAVEPOINT a")
+        second = await number(connection)
+        assert first in (None, second)
+        assert await number(connection) == second
         await connection.rollback()
         assert connection.usable
-        assert await number(connection) != first
+        assert await number(connection) != second
+
+    use(url, work)
+
+
+def test_a_savepoint_is_there_when_the_first_statement_after_it_fails(url: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        for sql in ("SELECT 1 FROM nowhere", "SELECT 1 / (SELECT 0)", "SELECT 1 / (SELECT 0)"):
+            await connection.execute("BEGIN")
+            first = await number(connection)
+            await connection.execute("SAVEPOINT a")
+            with pytest.raises(DatabaseError):
+                await connection.fetch(sql, ())
+            await connection.execute("ROLLBACK TO SAVEPOINT a")
+            await connection.execute("RELEASE SAVEPOINT a")
+            assert await number(connection) == first
+            await connection.execute("COMMIT")
+            assert connection.usable
 
     use(url, work)
 
