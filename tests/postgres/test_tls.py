@@ -160,6 +160,7 @@ def test_a_login_that_is_refused_over_tls_leaves_no_socket_behind(address: Addre
         async with DataFlow(nowhere) as db:
             await db.nodes.SQLNode(sql=ENCRYPTED)
 
+    gc.collect()
     # The event loop ends at once, mostly before the server has ended its side of TLS.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -5,7 +5,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from time import perf_counter
-from traceback import walk_tb
 from typing import Any, TypeVar
 
 import asyncpg
@@ -23,6 +22,7 @@ from dataflow.postgres.ddl import qualified
 from dataflow.postgres.deferred import CAN_BE_DEFERRED, DEFERRED, Silence, write
 from dataflow.postgres.errors import DRIVER_ERRORS, UNREADABLE, translate, unreachable
 from dataflow.postgres.options import PostgresOptions
+from dataflow.postgres.unfinished import end_unfinished
 
 __all__ = ["PostgresConnection"]
 
@@ -417,21 +417,6 @@ class PostgresCursor:
             await raw._close_portal(None)
         except BaseException as error:
             raise await connection._told(error) from error
-
-
-def end_unfinished(error: BaseException) -> None:
-    """Abort the transports of an attempt to connect that has failed.
-
-    The driver closes them, which over TLS takes another answer of the server; the event loop may not live as long, and
-    nobody else knows of them.
-    """
-    cause: BaseException | None = error
-    while cause is not None:
-        for frame, _ in walk_tb(cause.__traceback__):
-            transport = frame.f_locals.get("tr")
-            if isinstance(transport, asyncio.Transport):
-                transport.abort()
-        cause = cause.__context__
 
 
 def closed() -> ConnectionLost:

@@ -255,11 +255,17 @@ class _Console:
 async def _connect(url: DatabaseURL, database: str | None = None) -> "Connection[Any]":
     import asyncpg
 
-    return await asyncpg.connect(
-        host=url.host or url.options.get("host"),
-        port=url.port,
-        user=url.username,
-        password=url.password,
-        database=database or url.database,
-        ssl=url.options.get("sslmode"),
-    )
+    from dataflow.postgres.unfinished import end_unfinished
+
+    try:
+        return await asyncpg.connect(
+            host=url.host or url.options.get("host"),
+            port=url.port,
+            user=url.username,
+            password=url.password,
+            database=database or url.database,
+            ssl=url.options.get("sslmode"),
+        )
+    except BaseException as error:
+        end_unfinished(error)
+        raise

@@ -1,0 +1,21 @@
+"""What an attempt to connect leaves behind that has failed."""
+
+import asyncio
+from traceback import walk_tb
+
+__all__ = ["end_unfinished"]
+
+
+def end_unfinished(error: BaseException) -> None:
+    """Abort the transports of an attempt to connect that has failed.
+
+    The driver closes them, which over TLS takes another answer of the server; the event loop may not live as long, and
+    nobody else knows of them.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        for frame, _ in walk_tb(cause.__traceback__):
+            transport = frame.f_locals.get("tr")
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
+        cause = cause.__context__
