@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any, ClassVar
 
 import pytest
 
 from dataflow import AsyncLocalRuntime, DataFlow, WorkflowBuilder
 from dataflow.errors import ConnectionLost, DatabaseError
+from dataflow.postgres import driver
 from dataflow.postgres.driver import PostgresConnection
 from dataflow.postgres.options import PostgresOptions
 from dataflow.url import DatabaseURL
@@ -17,6 +18,13 @@ from dataflow.url import DatabaseURL
 PID = "SELECT pg_backend_pid()"
 OPEN = "SELECT pg_current_xact_id()::text::bigint"
 """The number of the transaction: two statements see the same one within one transaction only."""
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, nothing here is a rest."""
+    monkeypatch.setattr(driver, "A_REST", inf)
+
 
 Use = Callable[[PostgresConnection], Awaitable[None]]
 
@@ -265,28 +273,31 @@ RUNNING = (
 )
 
 
-def test_a_connection_that_the_server_has_ended_unnoticed_fails_at_the_beginning(url: str) -> None:
-    """So that another one can be taken, as nothing has happened yet."""
+def test_after_a_rest_a_transaction_begins_by_itself(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "A_REST", 0)
 
     async def work(connection: PostgresConnection) -> None:
-        pid = (await connection.fetch(PID, ()))[0][0]
-        gone = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"
-        # Nothing here lets the event loop hear of it.
-        ask(url, f"SELECT pg_terminate_backend({pid})")
-        while ask(url, gone) != 0:
-            pass
-        with pytest.raises(ConnectionLost):
-            await connection.execute("BEGIN")
+        await number(connection)
+        assert await counted(connection.execute("BEGIN")) == 1
+        first = await number(connection)
+        assert await counted(connection.execute("SAVEPOINT a")) == 0
+        assert await number(connection) == first
 
     use(url, work)
 
 
-def ask(url: str, sql: str) -> object:
-    """The answer to a question, asked on another event loop while this one waits."""
+def test_a_connection_that_the_server_has_ended_meanwhile_fails_where_another_one_can_be_taken(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "A_REST", 0)
 
-    async def answer() -> object:
-        async with opened(url) as connection:
-            return (await connection.fetch(sql, ()))[0][0]
+    async def work(connection: PostgresConnection) -> None:
+        pid = (await connection.fetch(PID, ()))[0][0]
+        async with opened(url) as observer:
+            await observer.fetch("SELECT pg_terminate_backend($1)", [pid])
+            while await observer.fetch("SELECT 1 FROM pg_stat_activity WHERE pid = $1", [pid]):
+                pass
+        with pytest.raises(ConnectionLost):
+            await connection.execute("BEGIN")
 
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, answer()).result()
+    use(url, work)

@@ -173,6 +173,11 @@ def test_a_branch_that_was_ended_by_hand_is_told(
 @pytest.mark.parametrize("pair", pairs("postgres+mysql", "mysql+postgres"), indirect=True)
 def test_a_recovery_that_comes_too_early_is_noticed(pair: Pair, at: At) -> None:
     at("two_phase.decision.before_row", lambda: in_a_thread(pair.recover))
+    if refuses_what_it_has_not_seen(pair.two):
+        # There that is one of the errors after which a run is repeated, as others came in between.
+        assert run_here(pair.transfer()).retries == 1
+        assert (pair.balances(), pair.decisions()) == ((90, 10), ["abort"])
+        return
     with pytest.raises(WorkflowExecutionError) as caught:
         run_here(pair.transfer())
     assert isinstance(caught.value.cause, ScopeLost)
@@ -180,6 +185,14 @@ def test_a_recovery_that_comes_too_early_is_noticed(pair: Pair, at: At) -> None:
     assert pair.balances() == (100, 0)
     assert pair.decisions() == ["abort"]
     run_here(pair.transfer())
+
+
+def refuses_what_it_has_not_seen(db: DataFlow) -> bool:
+    """Whether a row that is newer than its snapshot fails a transaction, as with MariaDB since 11.6."""
+    if db.databases()["primary"].dialect.name != "mysql":
+        return False
+    found = db.run_sync(db.nodes.SQLNode(sql="SHOW VARIABLES LIKE 'innodb_snapshot_isolation'"))
+    return any(row["Value"] == "ON" for row in found["records"])
 
 
 def in_a_thread(action: Callable[[], object]) -> None:

@@ -1,35 +1,16 @@
 """Statements that travel with the one that follows them, which spares each of them a trip to the server."""
 
-import select
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["CAN_BE_DEFERRED", "DEFERRED", "Silence", "write"]
+__all__ = ["DEFERRED", "write"]
 
 DEFERRED = ("SAVEPOINT ", "RELEASE SAVEPOINT ")
 """How those begin, besides the plain ``BEGIN``: they bring nothing, and whoever waits for them learns nothing."""
 
-CAN_BE_DEFERRED = hasattr(select, "poll")
-"""Whether the system tells cheaply what has arrived; Windows does not."""
-
 UNNAMED = b"\0"
 """The name of a statement and of a portal that have none."""
-
-
-class Silence:
-    """Tells whether there is anything from a server that nobody has read yet, such as that it ends the connection.
-
-    :param transport: of the connection.
-    """
-
-    def __init__(self, transport: Any) -> None:
-        self._poll = select.poll()
-        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-
-    def holds(self) -> bool:
-        """Whether there is nothing."""
-        return not self._poll.poll(0)
 
 
 def write(raw: Any, statements: Iterable[str]) -> None:

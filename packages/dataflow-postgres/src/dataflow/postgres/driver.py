@@ -19,7 +19,7 @@ from dataflow.postgres.bulk.through_table import FEWEST_ROWS, MAY_MAKE_TABLES, i
 from dataflow.postgres.bulk.update_from_arrays import update_rows
 from dataflow.postgres.bulk.upsert import upsert_rows
 from dataflow.postgres.ddl import qualified
-from dataflow.postgres.deferred import CAN_BE_DEFERRED, DEFERRED, Silence, write
+from dataflow.postgres.deferred import DEFERRED, write
 from dataflow.postgres.errors import DRIVER_ERRORS, UNREADABLE, translate, unreachable
 from dataflow.postgres.options import PostgresOptions
 from dataflow.postgres.unfinished import end_unfinished
@@ -29,6 +29,7 @@ __all__ = ["PostgresConnection"]
 T = TypeVar("T")
 STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 PATIENCE_AT_THE_END = 2.0
+A_REST = 0.005  # seconds in which nothing was heard of the server
 SHORTEST = 0.001  # seconds that are left for a statement at least, so that it ends as one that took too long
 COMMITS = ("COMMIT", "PREPARE TRANSACTION ")
 """What the server takes for a ROLLBACK, without an error, where a statement has failed before."""
@@ -54,8 +55,10 @@ class PostgresConnection:
         """Whether the server has said that it is the end, and the end is about to come."""
         self._unsettled = False
         """Whether a statement was cut off, so that nobody knows in what transaction the server is."""
-        self._silence: Silence | None = None
-        """What lets statements be deferred; None where each needs a name or a time of its own."""
+        # Without a cache no statement has a name, as one must that others travel with.
+        self._defers = options.timeout is None and options.statement_cache > 0
+        self._heard = 0.0
+        """When the server has last answered."""
         self._deferred: list[str] = []
         """What is said together with the next statement."""
 
@@ -87,9 +90,7 @@ class PostgresConnection:
             if isinstance(error, DRIVER_ERRORS):
                 raise unreachable(error) from error
             raise
-        options = self._options
-        if options.timeout is None and options.statement_cache and CAN_BE_DEFERRED:
-            self._silence = Silence(self._raw._transport)
+        self._heard = perf_counter()
 
     async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
         raw = self._raw
@@ -108,6 +109,7 @@ class PostgresConnection:
                 rows = await protocol.bind_execute(statement, parameters, "", 0, False, None)
         except BaseException as error:
             rows = await self._made_anew(raw, error, partial(raw.fetch, sql, *parameters))
+        self._heard = perf_counter()
         return rows
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
@@ -116,7 +118,7 @@ class PostgresConnection:
         if protocol is None or not protocol.is_connected():
             raise closed()
         self._copied.clear()  # transactions begin and end, and tables are changed, by statements that come this way
-        if self._silence is not None and self._is_deferred(sql, self._silence):
+        if self._defers and self._is_deferred(sql):
             return 0
         try:
             if self._options.timeout is not None:
@@ -132,6 +134,7 @@ class PostgresConnection:
                 status = told.decode()
         except BaseException as error:
             status = await self._made_anew(raw, error, partial(raw.execute, sql, *parameters))
+        self._heard = perf_counter()
         if self._avoids_tables and not raw.is_in_transaction():
             self._avoids_tables = False
         if status == "ROLLBACK" and sql.startswith(COMMITS):
@@ -290,13 +293,13 @@ class PostgresConnection:
             self._makes_tables = await raw.fetchval(MAY_MAKE_TABLES)
         return self._makes_tables is True
 
-    def _is_deferred(self, sql: str, silence: Silence) -> bool:
+    def _is_deferred(self, sql: str) -> bool:
         """Whether a statement of the transaction itself need not be said now, or not at all.
 
-        What the server has to say meanwhile may be that it ends the connection; then the transaction begins at once,
-        so that whoever begins it may take another connection.
+        After a rest a transaction begins at once: where the server has ended the connection meanwhile nothing has
+        happened yet, and whoever begins it takes another one.
         """
-        if sql.startswith(DEFERRED) or (sql == "BEGIN" and silence.holds()):
+        if sql.startswith(DEFERRED) or (sql == "BEGIN" and perf_counter() - self._heard < A_REST):
             self._deferred.append(sql)
             return True
         if sql == "COMMIT" and self._deferred[:1] == ["BEGIN"]:
