@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
-from math import inf
 from typing import Any, ClassVar
 
 import pytest
@@ -18,12 +17,6 @@ from dataflow.url import DatabaseURL
 PID = "SELECT pg_backend_pid()"
 OPEN = "SELECT pg_current_xact_id()::text::bigint"
 """The number of the transaction: two statements see the same one within one transaction only."""
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the machine is, nothing here is a rest."""
-    monkeypatch.setattr(driver, "A_REST", inf)
 
 
 Use = Callable[[PostgresConnection], Awaitable[None]]
@@ -273,31 +266,114 @@ RUNNING = (
 )
 
 
-def test_after_a_rest_a_transaction_begins_by_itself(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "A_REST", 0)
+def test_a_first_statement_that_was_cancelled_takes_only_its_call_with_it(url: str) -> None:
+    async def main() -> None:
+        async with DataFlow(url) as db:
 
+            @db.model
+            class Item:
+                code: int
+                __dataflow__: ClassVar = {"timestamps": False}
+
+            await db.nodes.ItemCreateNode(code=1)
+            await db.nodes.ItemUpdateNode(id=1, code=1)
+            async with opened(url) as other, db.transaction():
+                await other.execute("BEGIN")
+                await other.execute('UPDATE "items" SET code = $1', [2])
+                waiting = asyncio.ensure_future(db.nodes.ItemUpdateNode(id=1, code=3))
+                while not await other.fetch(WAITING, ()):
+                    await asyncio.sleep(0)
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+                await other.execute("COMMIT")
+                await db.nodes.ItemCreateNode(code=4)
+            assert [row["code"] for row in (await db.nodes.ItemListNode())["records"]] == [2, 4]
+
+    asyncio.run(main())
+
+
+WAITING = (
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
+    "AND query LIKE 'UPDATE%'"
+)
+
+
+async def end(observer: PostgresConnection, connection: PostgresConnection) -> None:
+    pid = (await connection.fetch(PID, ()))[0][0]
+    await observer.fetch("SELECT pg_terminate_backend($1)", [pid])
+
+
+@pytest.mark.parametrize("way", ["run", "transaction"])
+def test_a_transaction_begins_elsewhere_where_the_server_has_ended_the_connection(url: str, way: str) -> None:
+    async def main() -> None:
+        async with DataFlow(url, pool_size=1, pool_max_overflow=0) as db, opened(url) as observer:
+
+            @db.model
+            class Item:
+                code: int
+                __dataflow__: ClassVar = {"timestamps": False}
+
+            workflow = WorkflowBuilder(db)
+            workflow.add_node("ItemCreateNode", "new", {"code": 1})
+            workflow.add_node("ItemCreateNode", "another", {"code": 2})
+            run = workflow.build()
+
+            async def create_two() -> None:
+                if way == "run":
+                    await AsyncLocalRuntime().execute(run)
+                    return
+                async with db.transaction():
+                    await db.nodes.ItemCreateNode(code=1)
+                    await db.nodes.ItemCreateNode(code=2)
+
+            for turns in range(80):
+                await create_two()
+                await observer.fetch(END_OTHERS, ())
+                # However much of the end has arrived by then.
+                for _ in range(turns % 20):
+                    await asyncio.sleep(0)
+                await create_two()
+            assert (await db.nodes.ItemListNode(count_only=True))["count"] == 320
+
+    asyncio.run(main())
+
+
+END_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
+
+
+@pytest.mark.parametrize("before", ["SAVEPOINT a", "RELEASE SAVEPOINT a"])
+def test_a_transaction_that_has_begun_is_lost_with_its_connection(url: str, before: str) -> None:
     async def work(connection: PostgresConnection) -> None:
-        await number(connection)
-        assert await counted(connection.execute("BEGIN")) == 1
-        first = await number(connection)
-        assert await counted(connection.execute("SAVEPOINT a")) == 0
-        assert await number(connection) == first
+        await connection.execute("BEGIN")
+        async with opened(url) as observer:
+            await end(observer, connection)
+            await connection.execute(before)
+            with pytest.raises(ConnectionLost):
+                await number(connection)
+        assert not connection.usable
 
     use(url, work)
 
 
-def test_a_connection_that_the_server_has_ended_meanwhile_fails_where_another_one_can_be_taken(
+def test_a_first_statement_that_somebody_ends_does_not_come_back(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "A_REST", 0)
+    monkeypatch.setattr(driver, "A_MOMENT", 0)
 
     async def work(connection: PostgresConnection) -> None:
         pid = (await connection.fetch(PID, ()))[0][0]
+        await connection.execute("BEGIN")
         async with opened(url) as observer:
+            sleeping = asyncio.ensure_future(connection.fetch("SELECT pg_sleep(60)", ()))
+            while not await observer.fetch(RUNNING, ()):
+                await asyncio.sleep(0)
             await observer.fetch("SELECT pg_terminate_backend($1)", [pid])
-            while await observer.fetch("SELECT 1 FROM pg_stat_activity WHERE pid = $1", [pid]):
-                pass
-        with pytest.raises(ConnectionLost):
-            await connection.execute("BEGIN")
+            with pytest.raises(ConnectionLost):
+                await sleeping
+            assert await observer.fetch(RUNNING, ()) == []
 
     use(url, work)

@@ -153,7 +153,10 @@ class Executor:
         try:
             return list(map(map_row, rows))
         except Exception as error:
-            raise _misread(compiled, rows, statement.model, error) from None
+            misread = _misread(compiled, rows, statement.model, error)
+            if misread is None:
+                raise
+            raise misread from None
 
     async def _rows(self, connection: Connection, statement: Select) -> Rows:
         compiled, bound = self.compiled_of(statement)
@@ -312,16 +315,18 @@ def _mapped(compiled: Compiled, rows: Rows, model: Model) -> Records:
     try:
         return list(map(map_row, rows))
     except Exception as error:
-        # Without its cause, which quotes the value.
-        raise _misread(compiled, rows, model, error) from None
+        misread = _misread(compiled, rows, model, error)
+        if misread is None:
+            raise
+        raise misread from None
 
 
-def _misread(compiled: Compiled, rows: Rows, model: Model, error: Exception) -> Exception:
-    """The error that names the column where a row could not be read."""
+def _misread(compiled: Compiled, rows: Rows, model: Model, error: Exception) -> UnreadableValue | None:
+    """The error that names the column which could not be read, if one is to blame; its cause would quote the value."""
     names = (unreadable(compiled.columns, row) for row in rows)
     name = next((name for name in names if name is not None), None)
     if name is None:
-        return error
+        return None
     kind = f" as {model.fields[name].type.kind.value}" if name in model.fields else ""
     return UnreadableValue(
         f"{model.name}.{name}: a stored value cannot be read{kind} ({type(error).__name__})"

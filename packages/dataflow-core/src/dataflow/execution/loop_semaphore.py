@@ -15,8 +15,7 @@ class LoopSemaphore:
     """
 
     def __init__(self, permits: int, timeout: float) -> None:
-        self.free = permits
-        """How many permits are free; while somebody waits, none is."""
+        self._free = permits
         self._timeout = timeout
         # Those who do not wait any more are taken out when it is their turn.
         self._queue: deque[tuple[Future[bool], float]] = deque()
@@ -29,9 +28,9 @@ class LoopSemaphore:
         return self._waiting
 
     def take(self) -> bool:
-        """Take a permit if one is free."""
-        if self.free:
-            self.free -= 1
+        """Take a permit if one is free; while somebody waits, none is."""
+        if self._free:
+            self._free -= 1
             return True
         return False
 
@@ -66,7 +65,7 @@ class LoopSemaphore:
             with suppress(RuntimeError):
                 permit.set_result(True)
                 return
-        self.free += 1
+        self._free += 1
 
     def _expire(self, loop: AbstractEventLoop) -> None:
         self._timer = None

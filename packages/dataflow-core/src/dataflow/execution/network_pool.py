@@ -36,12 +36,12 @@ class NetworkPool(WorkflowConnectionPool):
         self._doubted = 0.0
 
     def take(self, holder: str) -> Connection | None:
-        turns = self._turns
-        if not turns.free:
+        if not self._idle or not self._turns.take():
             return None
         connection = self._at_hand(now := perf_counter())
-        if connection is not None:
-            turns.free -= 1
+        if connection is None:
+            self._turns.give_back()
+        else:
             self.leases[connection] = (holder, now)
         return connection
 

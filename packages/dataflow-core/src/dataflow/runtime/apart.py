@@ -59,7 +59,7 @@ class Apart:
         :param concurrency: how many asynchronous functions of a scope may overlap.
         """
         for step in self._workflow.block.steps:
-            if not (step.sure or self._walk.is_due(step)):
+            if not self._walk.is_due(step):
                 continue
             make = self._attempts(step, blocking=blocking, concurrency=concurrency)
             try:

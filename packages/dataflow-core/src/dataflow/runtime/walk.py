@@ -274,7 +274,9 @@ class Walk:
         return False
 
     def is_due(self, step: Step) -> bool:
-        """Whether a step is to run that may be passed by, now that all before it have."""
+        """Whether a step is to run, now that all before it have."""
+        if step.sure:
+            return True
         outcomes, results = self._outcomes, self._results
         for edges in step.inputs.values():
             if not any(edge.live(outcomes, results) for edge in edges):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
+from math import inf
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from dataflow.postgres.bulk.through_table import FEWEST_ROWS, MAY_MAKE_TABLES, i
 from dataflow.postgres.bulk.update_from_arrays import update_rows
 from dataflow.postgres.bulk.upsert import upsert_rows
 from dataflow.postgres.ddl import qualified
-from dataflow.postgres.deferred import DEFERRED, write
+from dataflow.postgres.deferred import BEGIN, DEFERRED, bind_after, query_after
 from dataflow.postgres.errors import DRIVER_ERRORS, UNREADABLE, translate, unreachable
 from dataflow.postgres.options import PostgresOptions
 from dataflow.postgres.unfinished import end_unfinished
@@ -29,7 +30,7 @@ __all__ = ["PostgresConnection"]
 T = TypeVar("T")
 STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 PATIENCE_AT_THE_END = 2.0
-A_REST = 0.005  # seconds in which nothing was heard of the server
+A_MOMENT = 1.0  # seconds in which a connection that is dead shows it
 SHORTEST = 0.001  # seconds that are left for a statement at least, so that it ends as one that took too long
 COMMITS = ("COMMIT", "PREPARE TRANSACTION ")
 """What the server takes for a ROLLBACK, without an error, where a statement has failed before."""
@@ -57,17 +58,17 @@ class PostgresConnection:
         """Whether a statement was cut off, so that nobody knows in what transaction the server is."""
         # Without a cache no statement has a name, as one must that others travel with.
         self._defers = options.timeout is None and options.statement_cache > 0
-        self._heard = 0.0
-        """When the server has last answered."""
         self._deferred: list[str] = []
         """What is said together with the next statement."""
+        self._begins = False
+        """Whether a transaction has been said to begin, and the server has not answered."""
 
     @property
     def in_transaction(self) -> bool:
         protocol = None if self._raw is None else self._raw._protocol
         if protocol is None or not protocol.is_connected():
             return False
-        return bool(self._deferred) or protocol.is_in_transaction()
+        return self._begins or bool(self._deferred) or protocol.is_in_transaction()
 
     @property
     def usable(self) -> bool:
@@ -90,32 +91,30 @@ class PostgresConnection:
             if isinstance(error, DRIVER_ERRORS):
                 raise unreachable(error) from error
             raise
-        self._heard = perf_counter()
 
     async def fetch(self, sql: str, parameters: Sequence[object]) -> Rows:
         raw = self._raw
-        protocol = None if raw is None else raw._protocol
-        if protocol is None or not protocol.is_connected():
+        protocol: Any = None if raw is None else raw._protocol
+        if not self._deferred and (protocol is None or not protocol.is_connected()):
             raise closed()
         rows: Rows
         try:
             if self._options.timeout is not None:
                 rows = await raw.fetch(sql, *parameters)  # within one time for all that is said
             elif self._deferred:
-                rows = await self._after_deferred(raw, sql, parameters, told=False)
+                rows = await self._together(partial(bind_after, sql=sql, parameters=parameters, told=False))
             else:
                 # The same, but for four layers in between, which a short statement feels.
                 statement = await raw._get_statement(sql, None)
                 rows = await protocol.bind_execute(statement, parameters, "", 0, False, None)
         except BaseException as error:
             rows = await self._made_anew(raw, error, partial(raw.fetch, sql, *parameters))
-        self._heard = perf_counter()
         return rows
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         raw = self._raw
-        protocol = None if raw is None else raw._protocol
-        if protocol is None or not protocol.is_connected():
+        protocol: Any = None if raw is None else raw._protocol
+        if not self._deferred and (protocol is None or not protocol.is_connected()):
             raise closed()
         self._copied.clear()  # transactions begin and end, and tables are changed, by statements that come this way
         if self._defers and self._is_deferred(sql):
@@ -123,19 +122,20 @@ class PostgresConnection:
         try:
             if self._options.timeout is not None:
                 status = await raw.execute(sql, *parameters)
-            elif not parameters:
-                status = await protocol.query(self._with_deferred(sql), None)
+            elif self._deferred and parameters:
+                say = partial(bind_after, sql=sql, parameters=parameters, told=True)
+                status = (await self._together(say))[1].decode()
             elif self._deferred:
-                _, told, _ = await self._after_deferred(raw, sql, parameters, told=True)
-                status = told.decode()
+                status = await self._together(partial(query_after, sql=sql))
+            elif not parameters:
+                status = await protocol.query(sql, None)
             else:
                 statement = await raw._get_statement(sql, None)
                 _, told, _ = await protocol.bind_execute(statement, parameters, "", 0, True, None)
                 status = told.decode()
         except BaseException as error:
             status = await self._made_anew(raw, error, partial(raw.execute, sql, *parameters))
-        self._heard = perf_counter()
-        if self._avoids_tables and not raw.is_in_transaction():
+        if self._avoids_tables and not self.in_transaction:
             self._avoids_tables = False
         if status == "ROLLBACK" and sql.startswith(COMMITS):
             raise ScopeLost("a statement of the transaction has failed before; nothing of it was kept")
@@ -143,8 +143,10 @@ class PostgresConnection:
 
     async def rollback(self) -> None:
         self._deferred.clear()
+        self._begins = False
         raw = self._raw
         if raw is None or raw.is_closed() or not (self._unsettled or raw.is_in_transaction()):
+            self._avoids_tables = False
             return
         # In a task of its own, which no cancellation reaches.
         work = asyncio.ensure_future(raw.execute("ROLLBACK", timeout=PATIENCE_AT_THE_END))
@@ -164,7 +166,7 @@ class PostgresConnection:
             raise cancelled
 
     def avoid_tables(self) -> None:
-        """Make no temporary tables until the transaction that is open ends."""
+        """Make no temporary tables until the transaction ends that is about to begin, on this very session."""
         self._avoids_tables = True
 
     async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
@@ -294,63 +296,58 @@ class PostgresConnection:
         return self._makes_tables is True
 
     def _is_deferred(self, sql: str) -> bool:
-        """Whether a statement of the transaction itself need not be said now, or not at all.
-
-        After a rest a transaction begins at once: where the server has ended the connection meanwhile nothing has
-        happened yet, and whoever begins it takes another one.
-        """
-        if sql.startswith(DEFERRED) or (sql == "BEGIN" and perf_counter() - self._heard < A_REST):
+        """Whether a statement of the transaction itself need not be said now, or not at all."""
+        if sql.startswith(DEFERRED) or (sql == BEGIN and not self._avoids_tables):
             self._deferred.append(sql)
             return True
-        if sql == "COMMIT" and self._deferred[:1] == ["BEGIN"]:
+        if sql == "COMMIT" and self._deferred[:1] == [BEGIN]:
             self._deferred.clear()  # nothing has happened
             return True
         return False
 
-    def _with_deferred(self, sql: str) -> str:
-        """The text of a statement without parameters, after what is said together with it."""
-        if self._deferred:
-            sql = "; ".join((*self._deferred, sql))
-            self._deferred.clear()
-        return sql
+    async def _together(self, say: Callable[[Any, Sequence[str]], Coroutine[Any, Any, T]]) -> T:
+        """Say something together with what was deferred; where a transaction was to begin, perhaps elsewhere.
 
-    async def _after_deferred(self, raw: Any, sql: str, parameters: Sequence[object], *, told: bool) -> Any:
-        """Run a statement together with what was deferred.
+        Nothing of it can have happened where the connection was dead. Who ends one whose statement has run for a while
+        means that statement, which must not come back.
 
-        :param told: whether what the server says at the end of the statement is wanted too.
+        :param say: takes the connection, and what comes first.
         """
-        protocol = raw._protocol
-        if not raw._stmt_cache.has((sql, protocol.get_record_class(), False)):
-            # To prepare it is a trip of its own, and its failure one of the transaction.
-            await self._say_deferred(protocol)
-            statement = await raw._get_statement(sql, None)
-            return await protocol.bind_execute(statement, parameters, "", 0, told, None)
-        statement = await raw._get_statement(sql, None)
-        sent = protocol.queries_count
-        write(raw, self._deferred)
+        deferred = tuple(self._deferred)
         self._deferred.clear()
-        try:
-            return await protocol.bind_execute(statement, parameters, "", 0, told, None)
-        except Exception:
-            if protocol.queries_count == sent and protocol.is_connected():
-                # The parameters were refused before they were sent: the others' answer is yet to be asked for.
-                await protocol.query("", None)
-            raise
+        began, begins = perf_counter(), deferred[0] == BEGIN
+        while True:
+            self._begins = begins
+            try:
+                answer = await say(self._ready(), deferred)
+            except Exception as error:
+                self._begins = False
+                if not begins or perf_counter() - began > A_MOMENT or not is_loss(error):
+                    raise
+                began = -inf
+                await self._open_anew()
+            else:
+                self._begins = False
+                return answer
 
-    async def _say_deferred(self, protocol: Any) -> None:
-        statements = "; ".join(self._deferred)
-        self._deferred.clear()
-        await protocol.query(statements, None)
+    async def _open_anew(self) -> None:
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            raw.terminate()
+        self._copied.clear()
+        self._targets.clear()
+        self._makes_tables = None
+        self._is_dying = self._unsettled = False
+        await self.open()
 
     async def _caught_up(self) -> Any:
         """The connection, once what was deferred has been said."""
-        raw = self._ready()
         if self._deferred:
             try:
-                await self._say_deferred(raw._protocol)
+                await self._together(partial(query_after, sql=""))
             except BaseException as error:
                 raise await self._told(error) from error
-        return raw
+        return self._ready()
 
     def _ready(self) -> Any:
         raw = self._raw
@@ -376,6 +373,8 @@ class PostgresConnection:
 
     async def _told(self, error: BaseException) -> BaseException:
         """The error of the tree for what ended a statement; by then one that was cut off has ended on the server."""
+        if isinstance(error, DatabaseError):
+            return error
         if isinstance(error, UNREADABLE):
             return translate(error)
         if not isinstance(error, DRIVER_ERRORS) or isinstance(error, TimeoutError):
@@ -420,6 +419,12 @@ class PostgresCursor:
             await raw._close_portal(None)
         except BaseException as error:
             raise await connection._told(error) from error
+
+
+def is_loss(error: Exception) -> bool:
+    """Whether an error of the driver, or of ours, says that the connection has ended."""
+    told = translate(error) if isinstance(error, DRIVER_ERRORS) else error
+    return isinstance(told, ConnectionLost)
 
 
 def closed() -> ConnectionLost:

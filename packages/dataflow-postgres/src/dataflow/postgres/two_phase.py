@@ -36,9 +36,9 @@ class PostgresTwoPhase:
         )
 
     async def begin(self, connection: Connection, gid: str, *, terms: Terms) -> None:
-        await connection.execute(begin_on(terms))
         # The server prepares nothing that has touched a temporary table.
         cast("PostgresConnection", connection).avoid_tables()
+        await connection.execute(begin_on(terms))
 
     async def prepare(self, connection: Connection, gid: str) -> None:
         try:
