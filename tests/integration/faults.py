@@ -19,6 +19,7 @@ from .proxy import Proxy, proxied
 __all__ = [
     "LOADS",
     "STREAMS",
+    "TRANSACTIONS",
     "USES",
     "OnMySQL",
     "OnPostgres",
@@ -141,7 +142,8 @@ class Use(NamedTuple):
         return self.begin.__name__
 
 
-USES = [Use(begin, said=60) for begin in (call, call_in_a_thread, run, run_in_a_thread, transaction)]
+TRANSACTIONS = [Use(begin, said=300) for begin in (run, run_in_a_thread, transaction)]
+USES = [*(Use(begin, said=60) for begin in (call, call_in_a_thread)), *TRANSACTIONS]
 STREAMS = [Use(begin, writes=0, said=100_000) for begin in (stream, stream_in_a_thread)]
 LOADS = [Use(begin, writes=MANY, said=200_000) for begin in (load, load_in_a_thread, load_from_a_source)]
 

@@ -16,9 +16,22 @@ from dataflow.errors import (
     WorkflowExecutionError,
 )
 from dataflow.mysql.testing import MySQL
+from dataflow.postgres import driver
 from dataflow.postgres.testing import Postgres
 
-from .faults import LOADS, STREAMS, USES, OnMySQL, OnPostgres, ProxiedSuite, Use, counted, end_others, rows
+from .faults import (
+    LOADS,
+    STREAMS,
+    TRANSACTIONS,
+    USES,
+    OnMySQL,
+    OnPostgres,
+    ProxiedSuite,
+    Use,
+    counted,
+    end_others,
+    rows,
+)
 from .proxy import Proxy
 
 PATIENCE = 20
@@ -141,6 +154,37 @@ class CutOffTests(ProxiedSuite):
 
 class TestPostgres(OnPostgres, CutOffTests):
     provision = Postgres()
+
+    @pytest.mark.parametrize("use", TRANSACTIONS, ids=repr)
+    @pytest.mark.parametrize("fault", ["ended", "cut"])
+    def test_a_transaction_that_is_cut_off_at_its_beginning_happens_once(
+        self,
+        url: str,
+        stalling: Stalling,
+        proxy: Proxy,
+        fault: str,
+        use: Use,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(driver, "A_MOMENT", PATIENCE)
+
+        async def main() -> None:
+            db = stalling()
+            await prepare(db)
+            before = await counted(db)
+            proxy.stall(after=60)
+            cut_off = asyncio.ensure_future(use.begin(db, "cut off"))
+            await held_back(proxy)
+            if fault == "ended":
+                assert await end_others(url, self.others) >= 1
+            else:
+                proxy.cut()
+            proxy.go_on()
+            await cut_off
+            assert pool_of(db).in_use == 0
+            assert await counted(db) == {**before, "cut off": use.writes}
+
+        asyncio.run(main())
 
 
 class TestMySQL(OnMySQL, CutOffTests):

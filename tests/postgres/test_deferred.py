@@ -351,9 +351,13 @@ def test_a_transaction_that_has_begun_is_lost_with_its_connection(url: str, befo
         await connection.execute("BEGIN")
         async with opened(url) as observer:
             await end(observer, connection)
-            await connection.execute(before)
-            with pytest.raises(ConnectionLost):
+
+            async def go_on() -> None:
+                await connection.execute(before)
                 await number(connection)
+
+            with pytest.raises(ConnectionLost):
+                await go_on()
         assert not connection.usable
 
     use(url, work)

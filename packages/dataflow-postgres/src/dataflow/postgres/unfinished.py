@@ -1,6 +1,7 @@
 """What an attempt to connect leaves behind that has failed."""
 
 import asyncio
+from contextlib import suppress
 from traceback import walk_tb
 
 __all__ = ["end_unfinished"]
@@ -17,5 +18,7 @@ def end_unfinished(error: BaseException) -> None:
         for frame, _ in walk_tb(cause.__traceback__):
             transport = frame.f_locals.get("tr")
             if isinstance(transport, asyncio.Transport):
-                transport.abort()
+                # Where the server was faster nothing is left to abort, which Python 3.11.2 takes for an error.
+                with suppress(AttributeError):
+                    transport.abort()
         cause = cause.__context__
