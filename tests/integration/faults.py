@@ -142,7 +142,7 @@ class Use(NamedTuple):
         return self.begin.__name__
 
 
-TRANSACTIONS = [Use(begin, said=300) for begin in (run, run_in_a_thread, transaction)]
+TRANSACTIONS = [Use(begin, said=60) for begin in (run, run_in_a_thread, transaction)]
 USES = [*(Use(begin, said=60) for begin in (call, call_in_a_thread)), *TRANSACTIONS]
 STREAMS = [Use(begin, writes=0, said=100_000) for begin in (stream, stream_in_a_thread)]
 LOADS = [Use(begin, writes=MANY, said=200_000) for begin in (load, load_in_a_thread, load_from_a_source)]

@@ -80,9 +80,16 @@ class CutOffTests(ProxiedSuite):
     @pytest.mark.parametrize("use", ALL, ids=repr)
     @pytest.mark.parametrize("fault", ["ended", "cut"])
     def test_a_use_that_is_cut_off_says_so_and_leaves_nothing(
-        self, url: str, stalling: Stalling, proxy: Proxy, fault: str, use: Use
+        self,
+        url: str,
+        stalling: Stalling,
+        proxy: Proxy,
+        fault: str,
+        use: Use,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The network stalls when it is in the middle; then an administrator ends it, or the network itself."""
+        monkeypatch.setattr(driver, "A_MOMENT", 0)  # what has just begun on PostgreSQL begins elsewhere
 
         async def main() -> None:
             db = stalling()
@@ -172,7 +179,7 @@ class TestPostgres(OnPostgres, CutOffTests):
             db = stalling()
             await prepare(db)
             before = await counted(db)
-            proxy.stall(after=60)
+            proxy.stall(after=use.said)
             cut_off = asyncio.ensure_future(use.begin(db, "cut off"))
             await held_back(proxy)
             if fault == "ended":

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
+import asyncpg
 import pytest
 
 from dataflow import AsyncLocalRuntime, DataFlow, WorkflowBuilder
@@ -300,7 +301,7 @@ WAITING = (
 
 
 async def end(observer: PostgresConnection, connection: PostgresConnection) -> None:
-    pid = (await connection.fetch(PID, ()))[0][0]
+    pid = connection._raw.get_server_pid()
     await observer.fetch("SELECT pg_terminate_backend($1)", [pid])
 
 
@@ -349,6 +350,7 @@ END_OTHERS = (
 def test_a_transaction_that_has_begun_is_lost_with_its_connection(url: str, before: str) -> None:
     async def work(connection: PostgresConnection) -> None:
         await connection.execute("BEGIN")
+        await number(connection)
         async with opened(url) as observer:
             await end(observer, connection)
 
@@ -359,6 +361,73 @@ def test_a_transaction_that_has_begun_is_lost_with_its_connection(url: str, befo
             with pytest.raises(ConnectionLost):
                 await go_on()
         assert not connection.usable
+
+    use(url, work)
+
+
+def test_a_cursor_that_fails_leaves_the_savepoint_that_came_before_it(url: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        await connection.execute("BEGIN")
+        first = await number(connection)
+        await connection.execute("SAVEPOINT a")
+        cursor = await connection.open_cursor("SELECT 1 / (3 - n) FROM generate_series(1, 9) AS n", ())
+        assert len(await cursor.fetch(2)) == 2
+        await connection.execute("RELEASE SAVEPOINT a")
+        await connection.execute("SAVEPOINT b")
+        with pytest.raises(DatabaseError):
+            await cursor.fetch(2)
+        await connection.execute("ROLLBACK TO SAVEPOINT b")
+        assert await number(connection) == first
+        await connection.execute("COMMIT")
+        assert connection.usable
+
+    use(url, work)
+
+
+def test_a_connection_that_was_closed_begins_nothing(url: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        await connection.execute("BEGIN")
+        await connection.close()
+        assert not connection.in_transaction
+        with pytest.raises(ConnectionLost):
+            await number(connection)
+
+    use(url, work)
+
+
+def test_a_connection_that_a_server_has_lost_itself_is_no_reason_to_begin_elsewhere(url: str) -> None:
+    async def work(connection: PostgresConnection) -> None:
+        await connection.execute("CREATE SEQUENCE calls")
+        await connection.execute(REMOTE)
+        await connection.execute("BEGIN")
+        with pytest.raises(ConnectionLost):
+            await connection.fetch("SELECT remote()", ())
+        async with opened(url) as other:
+            assert tuple((await other.fetch("SELECT last_value, is_called FROM calls", ()))[0]) == (1, True)
+
+    use(url, work)
+
+
+REMOTE = """
+CREATE FUNCTION remote() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN PERFORM nextval('calls'); RAISE EXCEPTION 'no answer' USING ERRCODE = '08001'; END $$
+"""
+
+
+def test_where_the_server_is_full_by_then_the_connection_is_lost(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(**arguments: Any) -> Any:
+        raise asyncpg.TooManyConnectionsError("sorry")
+
+    async def work(connection: PostgresConnection) -> None:
+        async with opened(url) as observer:
+            await connection.execute("BEGIN")
+            await end(observer, connection)
+            monkeypatch.setattr(asyncpg, "connect", full)
+            with pytest.raises(ConnectionLost):
+                await number(connection)
+            monkeypatch.undo()
 
     use(url, work)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from dataflow.abc import BatchInsert, BatchUpdate, Cursor, RawResult, Rows
-from dataflow.errors import ConnectionLost, DatabaseError, ScopeLost
+from dataflow.errors import ConnectionLost, DatabaseError, ScopeLost, ServerFull
 from dataflow.execution.transports import drop
 from dataflow.postgres.bulk import copy
 from dataflow.postgres.bulk.multi_values import insert_rows
@@ -37,9 +37,13 @@ COMMITS = ("COMMIT", "PREPARE TRANSACTION ")
 
 
 class PostgresConnection:
-    """One connection to a server; it belongs to the event loop that opened it."""
+    """One connection to a server; it belongs to the event loop that opened it.
 
-    def __init__(self, options: PostgresOptions) -> None:
+    :param is_asked: whether it is asked about its server, of which another one behind the same address may know
+        nothing; then a transaction begins at once, and on no other server than that.
+    """
+
+    def __init__(self, options: PostgresOptions, *, is_asked: bool = False) -> None:
         self._options = options
         self._raw: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -58,6 +62,9 @@ class PostgresConnection:
         """Whether a statement was cut off, so that nobody knows in what transaction the server is."""
         # Without a cache no statement has a name, as one must that others travel with.
         self._defers = options.timeout is None and options.statement_cache > 0
+        self._is_asked = is_asked
+        self._is_over = False
+        """Whether whoever had it has closed it."""
         self._deferred: list[str] = []
         """What is said together with the next statement."""
         self._begins = False
@@ -65,10 +72,12 @@ class PostgresConnection:
 
     @property
     def in_transaction(self) -> bool:
+        if self._deferred and self._deferred[0] == BEGIN:
+            return True
         protocol = None if self._raw is None else self._raw._protocol
         if protocol is None or not protocol.is_connected():
             return False
-        return self._begins or bool(self._deferred) or protocol.is_in_transaction()
+        return self._begins or protocol.is_in_transaction()
 
     @property
     def usable(self) -> bool:
@@ -109,6 +118,7 @@ class PostgresConnection:
                 rows = await protocol.bind_execute(statement, parameters, "", 0, False, None)
         except BaseException as error:
             rows = await self._made_anew(raw, error, partial(raw.fetch, sql, *parameters))
+        self._begins = False
         return rows
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
@@ -135,6 +145,7 @@ class PostgresConnection:
                 status = told.decode()
         except BaseException as error:
             status = await self._made_anew(raw, error, partial(raw.execute, sql, *parameters))
+        self._begins = False
         if self._avoids_tables and not self.in_transaction:
             self._avoids_tables = False
         if status == "ROLLBACK" and sql.startswith(COMMITS):
@@ -234,6 +245,7 @@ class PostgresConnection:
         self._on_loop()
 
     async def close(self) -> None:
+        self._end()
         raw, self._raw = self._raw, None
         if raw is None:
             return
@@ -248,8 +260,14 @@ class PostgresConnection:
             transport.abort()
 
     def abandon(self) -> None:
+        self._end()
         self._on_loop()
         self._raw = None
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._begins = False
+        self._deferred.clear()
 
     def _on_loop(self) -> None:
         """Terminate the connection from wherever this is."""
@@ -297,7 +315,8 @@ class PostgresConnection:
 
     def _is_deferred(self, sql: str) -> bool:
         """Whether a statement of the transaction itself need not be said now, or not at all."""
-        if sql.startswith(DEFERRED) or (sql == BEGIN and not self._avoids_tables):
+        begins = sql == BEGIN and not (self._avoids_tables or self._is_asked)
+        if begins or (sql.startswith(DEFERRED) and self.in_transaction):
             self._deferred.append(sql)
             return True
         if sql == "COMMIT" and self._deferred[:1] == [BEGIN]:
@@ -308,8 +327,8 @@ class PostgresConnection:
     async def _together(self, say: Callable[[Any, Sequence[str]], Coroutine[Any, Any, T]]) -> T:
         """Say something together with what was deferred; where a transaction was to begin, perhaps elsewhere.
 
-        Nothing of it can have happened where the connection was dead. Who ends one whose statement has run for a while
-        means that statement, which must not come back.
+        Nothing of it can have been committed. But whoever ends a connection whose statement has run for a while means
+        that statement, which must not come back.
 
         :param say: takes the connection, and what comes first.
         """
@@ -322,10 +341,13 @@ class PostgresConnection:
                 answer = await say(self._ready(), deferred)
             except Exception as error:
                 self._begins = False
-                if not begins or perf_counter() - began > A_MOMENT or not is_loss(error):
+                if not begins or perf_counter() - began > A_MOMENT or not is_end(error, self._raw):
                     raise
                 began = -inf
-                await self._open_anew()
+                try:
+                    await self._open_anew()
+                except ServerFull:
+                    raise error from None  # who waits until it has room is the pool
             else:
                 self._begins = False
                 return answer
@@ -338,7 +360,11 @@ class PostgresConnection:
         self._targets.clear()
         self._makes_tables = None
         self._is_dying = self._unsettled = False
-        await self.open()
+        if not self._is_over:
+            await self.open()
+        if self._is_over:
+            self.abandon()
+            raise closed()
 
     async def _caught_up(self) -> Any:
         """The connection, once what was deferred has been said."""
@@ -403,7 +429,8 @@ class PostgresCursor:
         self._raw = raw
 
     async def fetch(self, count: int) -> Rows:
-        self._connection._ready()
+        # What fails here must not take the savepoint with it that was to come first.
+        await self._connection._caught_up()
         try:
             rows: Rows = await self._raw.fetch(count)
             return rows
@@ -421,10 +448,13 @@ class PostgresCursor:
             raise await connection._told(error) from error
 
 
-def is_loss(error: Exception) -> bool:
-    """Whether an error of the driver, or of ours, says that the connection has ended."""
+def is_end(error: Exception, raw: Any) -> bool:
+    """Whether an error of the driver, or of ours, is the end of a connection, and not of one that its server has."""
     told = translate(error) if isinstance(error, DRIVER_ERRORS) else error
-    return isinstance(told, ConnectionLost)
+    if not isinstance(told, ConnectionLost):
+        return False
+    is_elsewhere = str(getattr(error, "sqlstate", "")).startswith("08")
+    return not is_elsewhere or raw is None or raw.is_closed() or raw._transport.is_closing()
 
 
 def closed() -> ConnectionLost:

@@ -35,7 +35,9 @@ class PostgresReplication:
     """A position is that of the log, with the cluster whose log it is: those of others mean nothing."""
 
     def connection(self, url: DatabaseURL) -> Connection:
-        return PostgresConnection(PostgresOptions.of(url))  # a standby writes nothing by itself
+        return PostgresConnection(
+            PostgresOptions.of(url), is_asked=True
+        )  # a standby writes nothing by itself
 
     def check(self, position: str) -> None:
         _read(position)
