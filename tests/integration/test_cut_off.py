@@ -77,6 +77,20 @@ class CutOffTests(ProxiedSuite):
 
     others: ClassVar[str]
 
+    async def cut_off(
+        self, db: DataFlow, url: str, proxy: Proxy, fault: str, use: Use
+    ) -> "asyncio.Future[None]":
+        """Have the network stall in the middle of a use, and then an administrator end it, or the network itself."""
+        proxy.stall(after=use.said)
+        cut_off = asyncio.ensure_future(use.begin(db, "cut off"))
+        await held_back(proxy)
+        if fault == "ended":
+            assert await end_others(url, self.others) >= 1
+        else:
+            proxy.cut()
+        proxy.go_on()
+        return cut_off
+
     @pytest.mark.parametrize("use", ALL, ids=repr)
     @pytest.mark.parametrize("fault", ["ended", "cut"])
     def test_a_use_that_is_cut_off_says_so_and_leaves_nothing(
@@ -88,21 +102,13 @@ class CutOffTests(ProxiedSuite):
         use: Use,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The network stalls when it is in the middle; then an administrator ends it, or the network itself."""
         monkeypatch.setattr(driver, "A_MOMENT", 0)  # what has just begun on PostgreSQL begins elsewhere
 
         async def main() -> None:
             db = stalling()
             await prepare(db)
             before = await counted(db)
-            proxy.stall(after=use.said)
-            cut_off = asyncio.ensure_future(use.begin(db, "cut off"))
-            await held_back(proxy)
-            if fault == "ended":
-                assert await end_others(url, self.others) >= 1
-            else:
-                proxy.cut()
-            proxy.go_on()
+            cut_off = await self.cut_off(db, url, proxy, fault, use)
             lost = await cause(cut_off)
             # All rows may be on their way before the server hears of an administrator.
             assert isinstance(lost, ConnectionLost) or (lost is None and fault == "ended" and use in STREAMS)
@@ -179,14 +185,7 @@ class TestPostgres(OnPostgres, CutOffTests):
             db = stalling()
             await prepare(db)
             before = await counted(db)
-            proxy.stall(after=use.said)
-            cut_off = asyncio.ensure_future(use.begin(db, "cut off"))
-            await held_back(proxy)
-            if fault == "ended":
-                assert await end_others(url, self.others) >= 1
-            else:
-                proxy.cut()
-            proxy.go_on()
+            cut_off = await self.cut_off(db, url, proxy, fault, use)
             await cut_off
             assert pool_of(db).in_use == 0
             assert await counted(db) == {**before, "cut off": use.writes}

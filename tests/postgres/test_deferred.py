@@ -72,15 +72,17 @@ async def number(connection: PostgresConnection) -> int:
     return int((await connection.fetch(OPEN, ()))[0][0])
 
 
+def define(db: DataFlow) -> None:
+    @db.model
+    class Item:
+        code: int
+        __dataflow__: ClassVar = {"timestamps": False}
+
+
 def test_a_run_waits_for_its_statements_and_its_commit_alone(url: str) -> None:
     async def main() -> None:
         async with DataFlow(url, pool_size=1) as db:
-
-            @db.model
-            class Item:
-                code: int
-                __dataflow__: ClassVar = {"timestamps": False}
-
+            define(db)
             workflow = WorkflowBuilder(db)
             workflow.add_node("ItemCreateNode", "new", {"code": 1})
             workflow.add_node("ItemCreateNode", "another", {"code": 2})
@@ -95,11 +97,7 @@ def test_a_run_waits_for_its_statements_and_its_commit_alone(url: str) -> None:
 def test_a_call_within_a_transaction_waits_for_its_statement_alone(url: str) -> None:
     async def main() -> None:
         async with DataFlow(url, pool_size=1) as db:
-
-            @db.model
-            class Item:
-                code: int
-                __dataflow__: ClassVar = {"timestamps": False}
+            define(db)
 
             async def several() -> None:
                 async with db.transaction():
@@ -270,12 +268,7 @@ RUNNING = (
 def test_a_first_statement_that_was_cancelled_takes_only_its_call_with_it(url: str) -> None:
     async def main() -> None:
         async with DataFlow(url) as db:
-
-            @db.model
-            class Item:
-                code: int
-                __dataflow__: ClassVar = {"timestamps": False}
-
+            define(db)
             await db.nodes.ItemCreateNode(code=1)
             await db.nodes.ItemUpdateNode(id=1, code=1)
             async with opened(url) as other, db.transaction():
@@ -309,12 +302,7 @@ async def end(observer: PostgresConnection, connection: PostgresConnection) -> N
 def test_a_transaction_begins_elsewhere_where_the_server_has_ended_the_connection(url: str, way: str) -> None:
     async def main() -> None:
         async with DataFlow(url, pool_size=1, pool_max_overflow=0) as db, opened(url) as observer:
-
-            @db.model
-            class Item:
-                code: int
-                __dataflow__: ClassVar = {"timestamps": False}
-
+            define(db)
             workflow = WorkflowBuilder(db)
             workflow.add_node("ItemCreateNode", "new", {"code": 1})
             workflow.add_node("ItemCreateNode", "another", {"code": 2})

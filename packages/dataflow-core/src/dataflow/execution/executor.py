@@ -149,14 +149,7 @@ class Executor:
             rows = await (self._observed(work, statement, compiled.sql) if self._observers else work)
         except UnreadableValue as error:
             raise await traced(error, statement, partial(self._rows, connection)) from error
-        map_row: Any = compiled.map_row
-        try:
-            return list(map(map_row, rows))
-        except Exception as error:
-            misread = _misread(compiled, rows, statement.model, error)
-            if misread is None:
-                raise
-            raise misread from None
+        return _mapped(compiled, rows, statement.model)
 
     async def _rows(self, connection: Connection, statement: Select) -> Rows:
         compiled, bound = self.compiled_of(statement)
@@ -311,23 +304,17 @@ def _chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _mapped(compiled: Compiled, rows: Rows, model: Model) -> Records:
-    map_row: Any = compiled.map_row
+    map_row = compiled.map_row
+    assert map_row is not None
     try:
         return list(map(map_row, rows))
     except Exception as error:
-        misread = _misread(compiled, rows, model, error)
-        if misread is None:
+        names = (unreadable(compiled.columns, row) for row in rows)
+        name = next((name for name in names if name is not None), None)
+        if name is None:
             raise
-        raise misread from None
-
-
-def _misread(compiled: Compiled, rows: Rows, model: Model, error: Exception) -> UnreadableValue | None:
-    """The error that names the column which could not be read, if one is to blame; its cause would quote the value."""
-    names = (unreadable(compiled.columns, row) for row in rows)
-    name = next((name for name in names if name is not None), None)
-    if name is None:
-        return None
-    kind = f" as {model.fields[name].type.kind.value}" if name in model.fields else ""
-    return UnreadableValue(
-        f"{model.name}.{name}: a stored value cannot be read{kind} ({type(error).__name__})"
-    )
+        kind = f" as {model.fields[name].type.kind.value}" if name in model.fields else ""
+        # Without its cause, which quotes the value.
+        raise UnreadableValue(
+            f"{model.name}.{name}: a stored value cannot be read{kind} ({type(error).__name__})"
+        ) from None

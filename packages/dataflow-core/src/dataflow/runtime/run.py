@@ -100,10 +100,7 @@ class Run:
         """
         started = perf_counter()
         try:
-            if self._sole is not None:
-                await self._run_sole(self._sole, blocking=False)
-            else:
-                await self._attempt(blocking=False, concurrency=concurrency)
+            await self._attempt(blocking=False, concurrency=concurrency)
         except WorkflowExecutionError as error:
             if not self._may_repeat(error):
                 raise

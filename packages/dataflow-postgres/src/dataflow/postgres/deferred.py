@@ -39,7 +39,7 @@ async def bind_after(
     raw._transport.write(_messages(deferred))
     try:
         return await protocol.bind_execute(statement, parameters, "", 0, told, None)
-    except Exception:
+    except Exception:  # of whatever kind, the driver and the server must be in step when it goes on
         if protocol.queries_count == said and protocol.is_connected():
             # The parameters were refused before they were sent: the others' answer is yet to be asked for.
             try:

@@ -339,11 +339,11 @@ class PostgresConnection:
             self._begins = begins
             try:
                 answer = await say(self._ready(), deferred)
-            except Exception as error:
+            except Exception as error:  # a cancellation leaves open whether it has begun
                 self._begins = False
                 if not begins or perf_counter() - began > A_MOMENT or not is_end(error, self._raw):
                     raise
-                began = -inf
+                began = -inf  # once
                 try:
                     await self._open_anew()
                 except ServerFull:
