@@ -12,8 +12,8 @@ import pytest
 
 from dataflow import DataFlow, Field
 from dataflow.errors import InvalidValue, QueryError, UniqueViolation
-from dataflow.postgres import driver
 from dataflow.postgres.bulk import copy, through_table, upsert
+from dataflow.postgres.bulk import ways as choice
 from dataflow.url import DatabaseURL
 
 ODD = [
@@ -58,7 +58,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     watch(copy, "copy_rows", "copy")
     watch(through_table, "copy_rows", "copy")
-    for module in (driver, upsert):
+    for module in (choice, upsert):
         watch(module, "insert_rows", "values")
         watch(module, "insert_through_table", "table")
     watch(upsert, "change_first", "changes")

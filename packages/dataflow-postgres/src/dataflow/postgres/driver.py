@@ -13,13 +13,8 @@ import asyncpg
 from dataflow.abc import BatchInsert, BatchUpdate, Cursor, RawResult, Rows
 from dataflow.errors import ConnectionLost, DatabaseError, ScopeLost, ServerFull
 from dataflow.execution.transports import drop
-from dataflow.postgres.bulk import copy
-from dataflow.postgres.bulk.multi_values import insert_rows
-from dataflow.postgres.bulk.target import Target, target_of
-from dataflow.postgres.bulk.through_table import FEWEST_ROWS, MAY_MAKE_TABLES, insert_through_table
-from dataflow.postgres.bulk.update_from_arrays import update_rows
-from dataflow.postgres.bulk.upsert import upsert_rows
-from dataflow.postgres.ddl import qualified
+from dataflow.postgres.bulk.ways import Ways
+from dataflow.postgres.cursor import PostgresCursor
 from dataflow.postgres.deferred import BEGIN, DEFERRED, bind_after, query_after
 from dataflow.postgres.errors import DRIVER_ERRORS, UNREADABLE, translate, unreachable
 from dataflow.postgres.options import PostgresOptions
@@ -47,15 +42,7 @@ class PostgresConnection:
         self._options = options
         self._raw: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._makes_tables: bool | None = None
-        self._avoids_tables = False
-        """Whether the transaction may be prepared, which one with temporary tables cannot."""
-        # The driver does not wait for the server's leave to send rows. PgBouncer 1.26 takes that for a COPY without
-        # an end, and lends the session to nobody else any more.
-        self._copies = options.statement_cache > 0
-        self._copied: dict[str, bool] = {}
-        """Whether COPY fills a table, by the head of the INSERT, for as long as nobody can have changed it."""
-        self._targets: dict[str, Target] = {}
+        self._ways = Ways(copies=options.statement_cache > 0)
         self._is_dying = False
         """Whether the server has said that it is the end, and the end is about to come."""
         self._unsettled = False
@@ -126,7 +113,8 @@ class PostgresConnection:
         protocol: Any = None if raw is None else raw._protocol
         if not self._deferred and (protocol is None or not protocol.is_connected()):
             raise closed()
-        self._copied.clear()  # transactions begin and end, and tables are changed, by statements that come this way
+        # Transactions begin and end, and tables are changed, by statements that come this way.
+        self._ways.copied.clear()
         if self._defers and self._is_deferred(sql):
             return 0
         try:
@@ -146,8 +134,8 @@ class PostgresConnection:
         except BaseException as error:
             status = await self._made_anew(raw, error, partial(raw.execute, sql, *parameters))
         self._begins = False
-        if self._avoids_tables and not self.in_transaction:
-            self._avoids_tables = False
+        if self._ways.avoids_tables and not self.in_transaction:
+            self._ways.avoids_tables = False
         if status == "ROLLBACK" and sql.startswith(COMMITS):
             raise ScopeLost("a statement of the transaction has failed before; nothing of it was kept")
         return affected(status)
@@ -157,7 +145,7 @@ class PostgresConnection:
         self._begins = False
         raw = self._raw
         if raw is None or raw.is_closed() or not (self._unsettled or raw.is_in_transaction()):
-            self._avoids_tables = False
+            self._ways.avoids_tables = False
             return
         # In a task of its own, which no cancellation reaches.
         work = asyncio.ensure_future(raw.execute("ROLLBACK", timeout=PATIENCE_AT_THE_END))
@@ -169,7 +157,7 @@ class PostgresConnection:
                 cancelled = error
         failure = work.exception()
         if failure is None:
-            self._unsettled = self._avoids_tables = False
+            self._unsettled = self._ways.avoids_tables = False
         else:
             raw.terminate()
             raise translate(failure) from failure
@@ -178,11 +166,11 @@ class PostgresConnection:
 
     def avoid_tables(self) -> None:
         """Make no temporary tables until the transaction ends that is about to begin, on this very session."""
-        self._avoids_tables = True
+        self._ways.avoids_tables = True
 
     async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
-        raw = await self._caught_up()
-        self._copied.clear()
+        raw = await self.caught_up()
+        self._ways.copied.clear()
         limit, began = self._options.timeout, perf_counter()
         try:
             statement = await raw.prepare(sql)
@@ -192,51 +180,33 @@ class PostgresConnection:
             columns = tuple(attribute.name for attribute in statement.get_attributes())
             return RawResult(columns, rows, affected(statement.get_statusmsg()))
         except BaseException as error:
-            raise await self._told(error) from error
+            raise await self.told(error) from error
 
     async def open_cursor(self, sql: str, parameters: Sequence[object]) -> Cursor:
-        raw = await self._caught_up()
+        raw = await self.caught_up()
         try:
             return PostgresCursor(self, await raw.cursor(sql, *parameters))
         except BaseException as error:
-            raise await self._told(error) from error
+            raise await self.told(error) from error
 
     async def insert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> Rows | int:
-        raw = await self._caught_up()
-        try:
-            if len(rows) >= copy.FEWEST_ROWS and not batch.returning and await self._takes_copy(raw, batch):
-                await copy.copy_rows(raw, batch.table, batch.fields, rows, schema=batch.schema or None)
-                return len(rows)
-            through_table = await self._goes_through_table(raw, batch, rows)
-            insert = insert_through_table if through_table else insert_rows
-            returned = await insert(
-                raw, await self._target(raw, qualified(batch.schema, batch.table)), batch, rows
-            )
-            return returned if batch.returning else len(rows)
-        except BaseException as error:
-            self._targets.clear()  # the table may have been changed
-            raise await self._told(error) from error
+        return await self._in_bulk(self._ways.insert, batch, rows)
 
     async def upsert(self, batch: BatchInsert, rows: Sequence[Sequence[object]]) -> tuple[int, int]:
-        raw = await self._caught_up()
-        try:
-            through_table = await self._goes_through_table(raw, batch, rows)
-            target = await self._target(raw, qualified(batch.schema, batch.table))
-            return await upsert_rows(raw, target, batch, rows, through_table=through_table)
-        except BaseException as error:
-            self._targets.clear()
-            raise await self._told(error) from error
+        return await self._in_bulk(self._ways.upsert, batch, rows)
 
     async def update(
         self, batch: BatchUpdate, shared: Sequence[object], rows: Sequence[Sequence[object]]
     ) -> int:
-        raw = await self._caught_up()
+        return await self._in_bulk(self._ways.update, batch, shared, rows)
+
+    async def _in_bulk(self, write: Callable[..., Coroutine[Any, Any, T]], *given: object) -> T:
+        raw = await self.caught_up()
         try:
-            target = await self._target(raw, qualified(batch.schema, batch.table))
-            return await update_rows(raw, target, batch, shared, rows)
+            return await write(raw, *given)
         except BaseException as error:
-            self._targets.clear()
-            raise await self._told(error) from error
+            self._ways.forget()  # the table may have been changed
+            raise await self.told(error) from error
 
     async def offload(self, work: Coroutine[Any, Any, T]) -> T:
         return await work
@@ -282,40 +252,9 @@ class PostgresConnection:
         else:
             raw.terminate()
 
-    async def _takes_copy(self, raw: Any, batch: BatchInsert) -> bool:
-        """Whether COPY stores the very rows that an INSERT would; each transaction finds out once for a table."""
-        if not batch.fields or not self._copies or not raw.is_in_transaction():
-            return False
-        takes = self._copied.get(batch.head)
-        if takes is None:
-            table = qualified(batch.schema, batch.table)
-            target = await self._target(raw, table)
-            takes = target.may_be_held and await copy.takes_copy(raw, table, batch.fields)
-            self._copied[batch.head] = takes
-        return takes
-
-    async def _target(self, raw: Any, table: str) -> Target:
-        """What a table is; a connection asks once, since of what has changed comes no worse than an error."""
-        target = self._targets.get(table)
-        if target is None:
-            target = self._targets[table] = await target_of(raw, table)
-        return target
-
-    async def _goes_through_table(
-        self, raw: Any, batch: BatchInsert, rows: Sequence[Sequence[object]]
-    ) -> bool:
-        """Whether rows are worth a temporary table, and may have one; it goes with the transaction."""
-        if not batch.fields or len(rows) < FEWEST_ROWS or not raw.is_in_transaction():
-            return False
-        if self._avoids_tables or not self._copies:
-            return False
-        if self._makes_tables is None:
-            self._makes_tables = await raw.fetchval(MAY_MAKE_TABLES)
-        return self._makes_tables is True
-
     def _is_deferred(self, sql: str) -> bool:
         """Whether a statement of the transaction itself need not be said now, or not at all."""
-        begins = sql == BEGIN and not (self._avoids_tables or self._is_asked)
+        begins = sql == BEGIN and not (self._ways.avoids_tables or self._is_asked)
         if begins or (sql.startswith(DEFERRED) and self.in_transaction):
             self._deferred.append(sql)
             return True
@@ -356,9 +295,7 @@ class PostgresConnection:
         raw, self._raw = self._raw, None
         if raw is not None:
             raw.terminate()
-        self._copied.clear()
-        self._targets.clear()
-        self._makes_tables = None
+        self._ways.forget()
         self._is_dying = self._unsettled = False
         if not self._is_over:
             await self.open()
@@ -366,13 +303,13 @@ class PostgresConnection:
             self.abandon()
             raise closed()
 
-    async def _caught_up(self) -> Any:
+    async def caught_up(self) -> Any:
         """The connection, once what was deferred has been said."""
         if self._deferred:
             try:
                 await self._together(partial(query_after, sql=""))
             except BaseException as error:
-                raise await self._told(error) from error
+                raise await self.told(error) from error
         return self._ready()
 
     def _ready(self) -> Any:
@@ -395,9 +332,9 @@ class PostgresConnection:
                     return await make()
                 except BaseException as latest:
                     error = latest
-        raise await self._told(error) from error
+        raise await self.told(error) from error
 
-    async def _told(self, error: BaseException) -> BaseException:
+    async def told(self, error: BaseException) -> BaseException:
         """The error of the tree for what ended a statement; by then one that was cut off has ended on the server."""
         if isinstance(error, DatabaseError):
             return error
@@ -419,33 +356,6 @@ class PostgresConnection:
             # What the driver hears of it in a moment must be known before the connection is lent again.
             self._raw.terminate()
         return translated
-
-
-class PostgresCursor:
-    """A portal of the server, from which rows are fetched as they are asked for."""
-
-    def __init__(self, connection: PostgresConnection, raw: Any) -> None:
-        self._connection = connection
-        self._raw = raw
-
-    async def fetch(self, count: int) -> Rows:
-        # What fails here must not take the savepoint with it that was to come first.
-        await self._connection._caught_up()
-        try:
-            rows: Rows = await self._raw.fetch(count)
-            return rows
-        except BaseException as error:
-            raise await self._connection._told(error) from error
-
-    async def close(self) -> None:
-        raw, self._raw = self._raw, None
-        connection = self._connection
-        if raw is None or not connection.in_transaction:
-            return  # the end of the transaction has closed it
-        try:
-            await raw._close_portal(None)
-        except BaseException as error:
-            raise await connection._told(error) from error
 
 
 def is_end(error: Exception, raw: Any) -> bool:
