@@ -11,7 +11,7 @@ from benchmarks.databases.contract import StoreOptions
 from benchmarks.entries import Database, Entry
 from benchmarks.footprint import Footprint, measure_footprints
 from benchmarks.goals import goals
-from benchmarks.layers import layers_of_a_read
+from benchmarks.layers import layers_of_work
 from benchmarks.lineup import DATABASES
 from benchmarks.measure import Effort, compare_answers, measure, seated
 from benchmarks.outcome import Outcome, load, surroundings
@@ -35,7 +35,7 @@ class Pace:
     :param said: what the report says about what is left out.
     :param skipped: names of what is not measured.
     :param starts: how often whatever begins in a process of its own is begun.
-    :param sampled: seconds of the look at the layers.
+    :param sampled: seconds of the look at the layers, for each workload.
     :param bulk_rows: with how many rows memory is measured; None for not at all.
     """
 
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         startup = measure_startup(pace.starts)
     if LAYERS in extras:
         _say(LAYERS)
-        layers = layers_of_a_read(pace.sampled)
+        layers = layers_of_work(database, store_options, pace.sampled)
     entries = [entry for entry in database.entries if entry.is_installed()]
     with seated(database, store_options, entries if workloads else ()) as (seats, described):
         _say("checking that all contestants give the same answers")

@@ -98,11 +98,13 @@ class Database:
     :param stores: ``module:class`` of what makes the stores.
     :param package: our distribution for it.
     :param aims: what DataFlow wants to reach on it.
+    :param profiled: the name of the contestant of whose work is told where the time goes.
     :param extras: what else than workloads can be measured on it.
     """
 
     stores: str
     package: str
+    profiled: str
     entries: Sequence[Entry]
     aims: Sequence[Aim]
     extras: frozenset[str] = frozenset()

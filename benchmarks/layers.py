@@ -1,90 +1,148 @@
-"""Where the time of a read by id goes: the stack is looked at a thousand times a second, and the layer noted down.
+"""Where the time goes: the stack of work that goes on is looked at again and again, and the layer noted down.
 
-Unlike a tracing profiler this leaves small functions as cheap as they are. Signals are what makes it possible, so that
-there is nothing to show on Windows.
+Unlike a tracing profiler this leaves small functions as cheap as they are. It looks whenever the processor has worked
+for a while, so that waiting for a server is not in it. Signals are what makes it possible, so that there is nothing to
+show on Windows.
 """
 
 import signal
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from pkgutil import resolve_name
 from random import Random
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from types import FrameType
 
 import dataflow.config
-from benchmarks.contestants.dataflow import RuntimeDataFlow
-from benchmarks.databases.contract import StoreOptions
-from benchmarks.databases.sqlite import SQLiteStores
-from benchmarks.subject import SEEDED
+from benchmarks.contestants.contract import Contestant
+from benchmarks.databases.contract import ClosableStore, StoreOptions, Stores
+from benchmarks.entries import Database
+from benchmarks.workloads import WORKLOADS, Workload
 
-__all__ = ["layers_of_a_read"]
+__all__ = ["layers_of_work"]
 
-CORE = Path(dataflow.config.__file__).parent
+NAMES = ("read by id", "read by id, 50 tasks", "five in a transaction")
+INTERVAL = 0.001  # seconds of the processor; a system that counts in larger steps looks less often
 
-LAYERS: Mapping[str, str] = {
-    "sqlite": "sqlite3, and our driver around it",
-    "map_row": "rows to dicts, values decoded",
-    "documents.py": "rows to dicts, values decoded",
-    "execution": "scope, pool, executor",
-    "nodes": "node: parameters checked, statement made",
-    "statements.py": "node: parameters checked, statement made",
-    "coercion.py": "node: parameters checked, statement made",
-    "model": "node: parameters checked, statement made",
-    "runtime": "runtime: the run, its steps and its results",
-    "workflow": "runtime: the run, its steps and its results",
+DRIVER = "the driver, with our module around it"
+ROWS = "rows to dicts, values decoded"
+STATEMENT = "the compiled statement found, values bound"
+POOL = "the pool: a connection taken, looked at, given back"
+SCOPE = "the scope of a transaction"
+HOP = "between threads"
+NODE = "the node: parameters checked, statement made"
+RUN = "the run: its steps and its results"
+ELSEWHERE = "the caller, event loop, sockets, memory freed"
+
+OURS = Path(dataflow.config.__file__).parent
+MODULES: Mapping[str, str] = {
+    **dict.fromkeys(("sqlite", "postgres", "mysql"), DRIVER),
+    **dict.fromkeys(("documents", "nodes/flat_rows"), ROWS),
+    **dict.fromkeys(("execution/executor", "statements", "sql"), STATEMENT),
+    **dict.fromkeys(
+        ("execution/database", "execution/pool", "execution/loop_pools", "execution/network_pool"), POOL
+    ),
+    "execution/loop_semaphore": POOL,
+    **dict.fromkeys(("execution/in_process", "execution/seat", "execution/stepping"), HOP),
+    "execution": SCOPE,
+    **dict.fromkeys(("nodes", "coercion", "model", "filters", "types"), NODE),
+    **dict.fromkeys(("runtime", "workflow", "engine"), RUN),
 }
-ELSEWHERE = "the caller, and freeing what it was given"
+"""Our modules and packages; a module counts before the package in which it is."""
+DRIVERS = frozenset({"asyncpg", "asyncmy", "aiomysql", "pymysql"})
+GENERATED: Mapping[str, str] = {"map_row": ROWS, "bind": STATEMENT, "coerce": NODE}
+"""Functions that are written for a model, by their names."""
 
 
-def layers_of_a_read(seconds: float) -> Mapping[str, float]:
-    """The share of each layer in a read by id through LocalRuntime, the greatest first."""
+def layers_of_work(
+    database: Database, options: StoreOptions, seconds: float
+) -> Mapping[str, Mapping[str, float]]:
+    """For some workloads, the share of each layer in the time of the processor.
+
+    :param seconds: how long each of them is looked at.
+    """
     if not hasattr(signal, "setitimer"):
         return {}
+    (entry,) = (one for one in database.entries if one.name == database.profiled)
+    workloads = [one for one in WORKLOADS if one.name in NAMES and (one.tasks == 1 or entry.group.on_loop)]
     with TemporaryDirectory(prefix="dataflow-bench-") as folder:
-        store = SQLiteStores(Path(folder), StoreOptions()).new("layers")()
-        contestant = RuntimeDataFlow(store)
-        try:
-            seen = _sampled(contestant, seconds)
-        finally:
-            contestant.close()
-            store.close()
-    whole = seen.total() or 1
-    return {layer: count / whole for layer, count in seen.most_common()}
+        stores: Stores = resolve_name(database.stores)(Path(folder), options)
+        with stores:
+            store = stores.new("layers")()
+            contestant: Contestant = resolve_name(entry.made_by)(store)
+            try:
+                return {one.name: _shares(_sampled(one, contestant, store, seconds)) for one in workloads}
+            finally:
+                contestant.close()
+                store.close()
 
 
-def _sampled(contestant: RuntimeDataFlow, seconds: float) -> Counter[str]:
+def _shares(seen: Counter[str]) -> Mapping[str, float]:
+    return {layer: count / seen.total() for layer, count in seen.most_common()}
+
+
+def _sampled(
+    workload: Workload, contestant: Contestant, store: ClosableStore, seconds: float
+) -> Counter[str]:
     seen: Counter[str] = Counter()
+    random = Random(1)
 
-    def look(number: int, frame: FrameType | None) -> None:
-        seen[_layer(frame)] += 1
+    def batch(look: Callable[[FrameType | None], object]) -> None:
+        items = workload.items(store, workload.batch, workload.size, random)
+        with _looking(look):
+            contestant.timed(workload.operation, items, workload.tasks)
+        if workload.writes:
+            store.restore()
 
-    read = contestant.operations()["read"]
-    ids = Random(1).sample(range(1, SEEDED + 1), SEEDED)
-    read(1)
-    before = signal.signal(signal.SIGPROF, look)
-    signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
+    batch(_layer)  # fills caches, and what it shows is forgotten
+    until = perf_counter() + seconds
+    while True:
+        batch(lambda frame: seen.update((_layer(frame),)))
+        if perf_counter() >= until:
+            return seen
+
+
+@contextmanager
+def _looking(look: Callable[[FrameType | None], object]) -> Iterator[None]:
+    """Look at the stack of this thread at intervals."""
+    before = signal.signal(signal.SIGPROF, lambda _, frame: look(frame))
+    signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
     try:
-        until = perf_counter() + seconds
-        while perf_counter() < until:
-            for id in ids:
-                read(id)
+        yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
-    return seen
 
 
 def _layer(frame: FrameType | None) -> str:
     """The layer of the innermost function that belongs to one; what it calls elsewhere is its own time."""
     while frame is not None:
-        code = frame.f_code
-        if code.co_filename == "<string>":
-            return LAYERS["map_row"]
-        file = Path(code.co_filename)
-        if "dataflow" in file.parts and "benchmarks" not in file.parts:
-            inside = file.relative_to(CORE).parts[0] if file.is_relative_to(CORE) else "sqlite"
-            return LAYERS.get(inside, inside)
+        layer = _layer_of(Path(frame.f_code.co_filename), frame.f_code.co_name)
+        if layer is not None:
+            return layer
         frame = frame.f_back
     return ELSEWHERE
+
+
+def _layer_of(file: Path, function: str) -> str | None:
+    if file.name.startswith("<"):
+        return GENERATED.get(function)
+    if not DRIVERS.isdisjoint(file.parts):
+        return DRIVER
+    if "asyncio" in file.parts or file.name == "selectors.py":
+        return ELSEWHERE
+    inside = _inside(file)
+    return None if inside is None else next((MODULES[one] for one in inside if one in MODULES), None)
+
+
+def _inside(file: Path) -> list[str] | None:
+    """The names of one of our modules and of the packages in which it is; None of other people's."""
+    parts = file.with_suffix("").parts
+    places = [place for place, part in enumerate(parts) if part == "dataflow"]
+    if not places or "benchmarks" in parts:
+        return None
+    own = parts[places[-1] + 1 :]
+    return ["/".join(own[:length]) for length in range(len(own), 0, -1)]

@@ -26,7 +26,7 @@ class Outcome:
     measured: Sequence[Measured]
     startup: Startup | None
     footprints: Sequence[Footprint]
-    layers: Mapping[str, float]
+    layers: Mapping[str, Mapping[str, float]]
     goals: Sequence[Goal]
     left_out: Sequence[str]
 
@@ -37,7 +37,7 @@ class Outcome:
             "workloads": {one.workload.name: self._workload(one) for one in self.measured},
             "startup": None if self.startup is None else asdict(self.startup),
             "footprints": {one.title: asdict(one) for one in self.footprints},
-            "layers of a read by id": dict(self.layers),
+            "layers": {workload: dict(shares) for workload, shares in self.layers.items()},
             "goals": [
                 {
                     "goal": goal.text,

@@ -1,7 +1,7 @@
 """Results for people: tables for the terminal, Markdown for the documentation."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.entries import Entry, Group
 from benchmarks.footprint import Footprint
@@ -103,8 +103,7 @@ def _smaller_tables(outcome: Outcome) -> Sequence[tuple[str, Rows]]:
     if outcome.startup is not None:
         tables.append(("The first use of DataFlow", [("what", "median"), *outcome.startup.lines().items()]))
     if outcome.layers:
-        shares = [(layer, f"{share:.0%}") for layer, share in outcome.layers.items()]
-        tables.append(("Where the time of a read by id goes", [("layer", "share"), *shares]))
+        tables.append(("Where the time of the processor goes", _layers(outcome.layers)))
     if outcome.goals:
         tables.append(("The goals", [GOALS, *(goal.cells() for goal in outcome.goals)]))
     return tables
@@ -124,6 +123,13 @@ def _footprint(one: Footprint) -> Sequence[str]:
         memory(one.import_takes),
         cell(one.bulk_adds, memory),
     )
+
+
+def _layers(layers: Mapping[str, Mapping[str, float]]) -> Rows:
+    """Layers down, the greatest first, workloads across."""
+    names = dict.fromkeys(name for shares in layers.values() for name in shares)
+    cells = [(name, *(f"{shares.get(name, 0):.0%}" for shares in layers.values())) for name in names]
+    return [("layer", *layers), *cells]
 
 
 def _quartiles(spread: Spread) -> str:

@@ -1,5 +1,7 @@
 """Servers: the one that the user names, or one that is started for the run and gone after it."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -56,10 +58,34 @@ def mysql_server(folder: Path, url: str | None) -> Iterator[Server]:
 def _started(opened: ExitStack, provision: "Provision", folder: Path, port: int) -> Server:
     from dataflow.testing import Session
 
-    server = provision.start(Session("bench", folder, folder))
+    with _on_processors_of_its_own(opened) as processors:
+        server = provision.start(Session("bench", folder, folder))
     opened.callback(server.stop)
     url = opened.enter_context(server.database())
-    return _named(url, port)._replace(said="started for this run, without waiting for the disk")
+    said = f"started for this run, without waiting for the disk, {processors}"
+    return _named(url, port)._replace(said=said)
+
+
+@contextmanager
+def _on_processors_of_its_own(opened: ExitStack) -> Iterator[str]:
+    """What is started meanwhile has half of the processors, and this process with all that it starts later the others.
+
+    As on two machines: else the system lets both share a processor for a while and then no more, and a ratio tells
+    more of that than of the programs.
+
+    :param opened: ends it.
+    """
+    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
+        yield "on the same processors as the contestants"
+        return
+    processors = sorted(os.sched_getaffinity(0))
+    half = len(processors) // 2
+    opened.callback(os.sched_setaffinity, 0, processors)
+    os.sched_setaffinity(0, processors[:half])
+    try:
+        yield f"on {half} of the processors, contestants on the others"
+    finally:
+        os.sched_setaffinity(0, processors[half:])
 
 
 def _named(url: str, port: int) -> Server:

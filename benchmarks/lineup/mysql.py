@@ -22,6 +22,7 @@ LIMITS = {"transfer": 1.15, "upsert": 1.3, "bulk_update": 1.3}
 MYSQL = Database(
     "benchmarks.databases.mysql:MySQLStores",
     "dataflow-mysql",
+    "dataflow-async-runtime",
     (
         Entry("asyncmy", "asyncmy, pooled", ON_LOOP, f"{PLAIN}:PooledAsyncmy", (ASYNCMY,)),
         Entry("asyncmy-held", "asyncmy, one connection", ON_LOOP, f"{PLAIN}:HeldAsyncmy", (ASYNCMY,)),
@@ -93,4 +94,5 @@ MYSQL = Database(
         ),
         Aim("dataflow-runtime", "LocalRuntime is ahead of every synchronous rival", (IN_THREAD,)),
     ),
+    extras=frozenset({"layers"}),
 )

@@ -21,6 +21,7 @@ ROW_BY_ROW = 0.01
 POSTGRES = Database(
     "benchmarks.databases.postgres:PostgresStores",
     "dataflow-postgres",
+    "dataflow-async-runtime",
     (
         Entry("asyncpg", "asyncpg, pooled", ON_LOOP, f"{PLAIN}:PooledPostgres", (ASYNCPG,)),
         Entry("asyncpg-held", "asyncpg, one connection", ON_LOOP, f"{PLAIN}:HeldPostgres", (ASYNCPG,)),
@@ -81,4 +82,5 @@ POSTGRES = Database(
         ),
         Aim("dataflow-runtime", "LocalRuntime is ahead of every synchronous rival", (IN_THREAD,)),
     ),
+    extras=frozenset({"layers"}),
 )

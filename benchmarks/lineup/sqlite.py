@@ -21,6 +21,7 @@ OURS = f"{CONTESTANTS}.dataflow"
 SQLITE = Database(
     "benchmarks.databases.sqlite:SQLiteStores",
     "dataflow-sqlite",
+    "dataflow-runtime",
     (
         Entry("sqlite3", "sqlite3", IN_THREAD, f"{PLAIN}:PlainSQLite"),
         Entry("sqlite3-executemany", "sqlite3, executemany", IN_THREAD, f"{PLAIN}:ExecutemanySQLite"),

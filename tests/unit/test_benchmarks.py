@@ -87,6 +87,7 @@ def test_a_trial_measures_every_workload_with_every_contestant(
     ours = found["footprints"]["DataFlow"]
     assert ours["imports"][0] > 0
     assert ours["import_takes"] > 0
+    assert set(found["layers"]) == {"read by id", "five in a transaction"}
     assert "import dataflow is quick" in {goal["goal"] for goal in found["goals"]}
 
     text = capsys.readouterr().out
@@ -121,7 +122,7 @@ def test_a_trial_runs_on_a_server_of_its_own(
         "delete 20k ids",
         STEPS,
     )
-    chosen = [word for one in some for word in ("--only", one)]
+    chosen = [word for one in (*some, "layers") for word in ("--only", one)]
     assert main(["--trial", "--database", name, "--json", str(file), *chosen]) == 0
     found = json.loads(file.read_text())
     assert "started for this run" in found["surroundings"]["database"]
@@ -134,6 +135,7 @@ def test_a_trial_runs_on_a_server_of_its_own(
     # Without its bare driver, a group has nothing to be divided by.
     there = {entry.name for entry in installed.values() if entry.group.baseline in installed}
     assert {one for entries in found["workloads"].values() for one in entries} == there
+    assert set(found["layers"]) == {"read by id", "read by id, 50 tasks", "five in a transaction"}
     assert "AsyncLocalRuntime stays near " in capsys.readouterr().out
 
 
