@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,7 @@ TRIAL = Pace(
     Effort(0.0, least=1, bulk_rounds=1, share=0.02, bulk_share=0.0005),
     "trial: next to nothing of each, so that no figure means anything",
     starts=1,
-    sampled=0.05,
+    sampled=0.5,
     bulk_rows=10,
     with_sizes=False,
 )
@@ -75,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     workloads, extras = _chosen(options.only, pace, database)
     store_options = StoreOptions(options.synchronous, options.url)
     load_before = load()
-    startup = layers = None
+    startup = None
+    layers: Mapping[str, Mapping[str, float]] = {}
     footprints: Sequence[Footprint] = ()
     if FOOTPRINT in extras:
         _say(FOOTPRINT)
@@ -83,11 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if STARTUP in extras:
         _say(STARTUP)
         startup = measure_startup(pace.starts)
-    if LAYERS in extras:
-        _say(LAYERS)
-        layers = layers_of_work(database, store_options, pace.sampled)
     entries = [entry for entry in database.entries if entry.is_installed()]
-    with seated(database, store_options, entries if workloads else ()) as (seats, described):
+    with seated(database, store_options, entries if workloads else ()) as (seats, stores):
+        described = stores.describe()
+        if LAYERS in extras:
+            _say(LAYERS)
+            layers = layers_of_work(database, stores, pace.sampled)
         _say("checking that all contestants give the same answers")
         compare_answers(seats, workloads)
         measured = measure(seats, workloads, pace.effort, _say)
@@ -97,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measured,
         startup,
         footprints,
-        layers or {},
+        layers,
         goals(database, measured, footprints),
         [*filter(None, [pace.said]), *filter(None, [_not_installed(database.entries)])],
     )

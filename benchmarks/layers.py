@@ -5,6 +5,8 @@ for a while, so that waiting for a server is not in it. Signals are what makes i
 show on Windows.
 """
 
+import asyncio
+import selectors
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -12,54 +14,59 @@ from contextlib import contextmanager
 from pathlib import Path
 from pkgutil import resolve_name
 from random import Random
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from types import FrameType
 
-import dataflow.config
+import dataflow
 from benchmarks.contestants.contract import Contestant
-from benchmarks.databases.contract import ClosableStore, StoreOptions, Stores
+from benchmarks.databases.contract import ClosableStore, Stores
 from benchmarks.entries import Database
 from benchmarks.workloads import WORKLOADS, Workload
 
-__all__ = ["layers_of_work"]
+__all__ = ["DRIVER", "ELSEWHERE", "NODE", "POOL", "RUN", "SCOPE", "STATEMENT", "layer_of", "layers_of_work"]
 
 NAMES = ("read by id", "read by id, 50 tasks", "five in a transaction")
 INTERVAL = 0.001  # seconds of the processor; a system that counts in larger steps looks less often
 
 DRIVER = "the driver, with our module around it"
 ROWS = "rows to dicts, values decoded"
-STATEMENT = "the compiled statement found, values bound"
-POOL = "the pool: a connection taken, looked at, given back"
+STATEMENT = "the compiled statement found, values bound, rows read back"
+POOL = "the pool: a connection waited for, taken, looked at, given back"
 SCOPE = "the scope of a transaction"
-HOP = "between threads"
+PLACE = "where it runs: threads, and loops of synchronous callers"
 NODE = "the node: parameters checked, statement made"
 RUN = "the run: its steps and its results"
 ELSEWHERE = "the caller, event loop, sockets, memory freed"
 
-OURS = Path(dataflow.config.__file__).parent
+DIALECTS = ("sqlite", "postgres", "mysql")
 MODULES: Mapping[str, str] = {
-    **dict.fromkeys(("sqlite", "postgres", "mysql"), DRIVER),
-    **dict.fromkeys(("documents", "nodes/flat_rows"), ROWS),
-    **dict.fromkeys(("execution/executor", "statements", "sql"), STATEMENT),
-    **dict.fromkeys(
-        ("execution/database", "execution/pool", "execution/loop_pools", "execution/network_pool"), POOL
-    ),
-    "execution/loop_semaphore": POOL,
-    **dict.fromkeys(("execution/in_process", "execution/seat", "execution/stepping"), HOP),
-    "execution": SCOPE,
-    **dict.fromkeys(("nodes", "coercion", "model", "filters", "types"), NODE),
-    **dict.fromkeys(("runtime", "workflow", "engine"), RUN),
+    module: layer
+    for layer, modules in {
+        DRIVER: DIALECTS,
+        ROWS: ("documents", "nodes/flat_rows", *(f"{dialect}/types" for dialect in DIALECTS)),
+        STATEMENT: ("execution/executor", "execution/returning", "statements", "sql", "mysql/literals"),
+        POOL: (
+            *("execution/database", "execution/pool", "execution/loop_pools", "execution/network_pool"),
+            *("execution/semaphore", "execution/loop_semaphore"),
+        ),
+        PLACE: (
+            *("execution/in_process", "execution/seat", "execution/stepping", "execution/workers"),
+            *("execution/crossing", "execution/errands", "execution/background"),
+        ),
+        SCOPE: ("execution",),
+        NODE: ("nodes", "coercion", "model", "filters", "types"),
+        RUN: ("runtime", "workflow", "engine"),
+    }.items()
+    for module in modules
 }
 """Our modules and packages; a module counts before the package in which it is."""
 DRIVERS = frozenset({"asyncpg", "asyncmy", "aiomysql", "pymysql"})
+LOOP = (Path(asyncio.__file__).parent, Path(selectors.__file__))
 GENERATED: Mapping[str, str] = {"map_row": ROWS, "bind": STATEMENT, "coerce": NODE}
 """Functions that are written for a model, by their names."""
 
 
-def layers_of_work(
-    database: Database, options: StoreOptions, seconds: float
-) -> Mapping[str, Mapping[str, float]]:
+def layers_of_work(database: Database, stores: Stores, seconds: float) -> Mapping[str, Mapping[str, float]]:
     """For some workloads, the share of each layer in the time of the processor.
 
     :param seconds: how long each of them is looked at.
@@ -68,16 +75,13 @@ def layers_of_work(
         return {}
     (entry,) = (one for one in database.entries if one.name == database.profiled)
     workloads = [one for one in WORKLOADS if one.name in NAMES and (one.tasks == 1 or entry.group.on_loop)]
-    with TemporaryDirectory(prefix="dataflow-bench-") as folder:
-        stores: Stores = resolve_name(database.stores)(Path(folder), options)
-        with stores:
-            store = stores.new("layers")()
-            contestant: Contestant = resolve_name(entry.made_by)(store)
-            try:
-                return {one.name: _shares(_sampled(one, contestant, store, seconds)) for one in workloads}
-            finally:
-                contestant.close()
-                store.close()
+    store = stores.new("layers")()
+    contestant: Contestant = resolve_name(entry.made_by)(store)
+    try:
+        return {one.name: _shares(_sampled(one, contestant, store, seconds)) for one in workloads}
+    finally:
+        contestant.close()
+        store.close()
 
 
 def _shares(seen: Counter[str]) -> Mapping[str, float]:
@@ -120,29 +124,22 @@ def _looking(look: Callable[[FrameType | None], object]) -> Iterator[None]:
 def _layer(frame: FrameType | None) -> str:
     """The layer of the innermost function that belongs to one; what it calls elsewhere is its own time."""
     while frame is not None:
-        layer = _layer_of(Path(frame.f_code.co_filename), frame.f_code.co_name)
+        layer = layer_of(Path(frame.f_code.co_filename), frame.f_code.co_name)
         if layer is not None:
             return layer
         frame = frame.f_back
     return ELSEWHERE
 
 
-def _layer_of(file: Path, function: str) -> str | None:
+def layer_of(file: Path, function: str) -> str | None:
+    """The layer of a function; None where who called it decides."""
     if file.name.startswith("<"):
         return GENERATED.get(function)
-    if not DRIVERS.isdisjoint(file.parts):
-        return DRIVER
-    if "asyncio" in file.parts or file.name == "selectors.py":
+    if any(file.is_relative_to(place) for place in LOOP):
         return ELSEWHERE
-    inside = _inside(file)
-    return None if inside is None else next((MODULES[one] for one in inside if one in MODULES), None)
-
-
-def _inside(file: Path) -> list[str] | None:
-    """The names of one of our modules and of the packages in which it is; None of other people's."""
-    parts = file.with_suffix("").parts
-    places = [place for place, part in enumerate(parts) if part == "dataflow"]
-    if not places or "benchmarks" in parts:
-        return None
-    own = parts[places[-1] + 1 :]
-    return ["/".join(own[:length]) for length in range(len(own), 0, -1)]
+    for place in dataflow.__path__:
+        if file.is_relative_to(place):
+            module = file.relative_to(place).with_suffix("")
+            inside = (parent.as_posix() for parent in (module, *module.parents))
+            return next((MODULES[one] for one in inside if one in MODULES), None)
+    return None if DRIVERS.isdisjoint(file.parts) else DRIVER

@@ -114,8 +114,8 @@ def spread(values: Sequence[float]) -> Spread:
 @contextmanager
 def seated(
     database: Database, options: StoreOptions, entries: Sequence[Entry]
-) -> Iterator[tuple[Sequence[Seat], Mapping[str, str]]]:
-    """Contestants in their processes, and what there is to say of the database."""
+) -> Iterator[tuple[Sequence[Seat], Stores]]:
+    """Contestants in their processes, and what makes stores of the database."""
     with TemporaryDirectory(prefix="dataflow-bench-") as folder, ExitStack() as opened:
         stores: Stores = opened.enter_context(resolve_name(database.stores)(Path(folder), options))
         seats: list[Seat] = []
@@ -125,7 +125,7 @@ def seated(
             seats.append(seat)
         for seat in seats:
             seat.sit_down()
-        yield seats, stores.describe()
+        yield seats, stores
 
 
 def compare_answers(seats: Sequence[Seat], workloads: Sequence[Workload] = WORKLOADS) -> None:

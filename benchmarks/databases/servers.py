@@ -58,12 +58,11 @@ def mysql_server(folder: Path, url: str | None) -> Iterator[Server]:
 def _started(opened: ExitStack, provision: "Provision", folder: Path, port: int) -> Server:
     from dataflow.testing import Session
 
-    with _on_processors_of_its_own(opened) as processors:
+    with _on_processors_of_its_own(opened) as left:
         server = provision.start(Session("bench", folder, folder))
     opened.callback(server.stop)
     url = opened.enter_context(server.database())
-    said = f"started for this run, without waiting for the disk, {processors}"
-    return _named(url, port)._replace(said=said)
+    return _named(url, port)._replace(said=f"started for this run, without waiting for the disk; {left}")
 
 
 @contextmanager
@@ -75,17 +74,23 @@ def _on_processors_of_its_own(opened: ExitStack) -> Iterator[str]:
 
     :param opened: ends it.
     """
-    if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
-        yield "on the same processors as the contestants"
+    processors = sorted(os.sched_getaffinity(0), key=_core) if sys.platform == "linux" else []
+    if len(processors) < 2:
+        yield "contestants on the same processors"
         return
-    processors = sorted(os.sched_getaffinity(0))
     half = len(processors) // 2
     opened.callback(os.sched_setaffinity, 0, processors)
     os.sched_setaffinity(0, processors[:half])
     try:
-        yield f"on {half} of the processors, contestants on the others"
+        yield f"contestants on {len(processors) - half} of {len(processors)} processors, without the server"
     finally:
         os.sched_setaffinity(0, processors[half:])
+
+
+def _core(processor: int) -> tuple[str, int]:
+    """What sorts the threads of a core side by side, as two that share one are not two machines."""
+    siblings = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list")
+    return siblings.read_text() if siblings.exists() else "", processor
 
 
 def _named(url: str, port: int) -> Server:

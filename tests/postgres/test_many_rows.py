@@ -243,6 +243,23 @@ def test_a_table_that_was_changed_since_the_last_copy_is_looked_at_again(url: st
     assert [row["code"] for row in stored] == [row["code"] for row in data]
 
 
+def test_what_has_become_of_a_table_is_learned_by_the_first_error(url: str) -> None:
+    with DataFlow(url, pool_size=1) as db:
+        define(db)
+        db.run_sync(db.nodes.ItemBulkCreateNode(data=rows(50)))
+        with DataFlow(url) as other:
+            for sql in (
+                "CREATE TYPE word AS ENUM ('later')",
+                "DELETE FROM items",
+                "ALTER TABLE items ALTER name TYPE word USING name::word",
+            ):
+                other.run_sync(other.nodes.SQLNode(sql=sql))
+        data = [{"name": "later", "code": number} for number in range(50)]
+        with pytest.raises(QueryError):
+            db.run_sync(db.nodes.ItemBulkCreateNode(data=data))
+        assert db.run_sync(db.nodes.ItemBulkCreateNode(data=data))["inserted"] == 50
+
+
 def test_a_table_that_is_changed_within_a_transaction_is_looked_at_again(db: DataFlow) -> None:
     async def main() -> None:
         async with db.transaction():

@@ -1,10 +1,11 @@
 """The benchmark runs from end to end and leaves nothing out. How fast anything is, is no matter of a test."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
@@ -15,6 +16,8 @@ from benchmarks.databases.sqlite import SQLiteStore, SQLiteStores
 from benchmarks.entries import Entry
 from benchmarks.footprint import LIBRARIES, Footprint, size_on_disk
 from benchmarks.goals import goals
+from benchmarks.layers import DRIVER, ELSEWHERE, NODE, POOL, RUN, STATEMENT, layer_of
+from benchmarks.layers import SCOPE as IN_A_TRANSACTION
 from benchmarks.lineup import DATABASES
 from benchmarks.lineup.postgres import POSTGRES
 from benchmarks.lineup.sqlite import IN_THREAD, ON_LOOP, SQLITE
@@ -25,6 +28,12 @@ from benchmarks.report import markdown
 from benchmarks.seats import ContestantFailed, Seat
 from benchmarks.subject import SEEDED, row
 from benchmarks.workloads import WORKLOADS
+from dataflow import AsyncLocalRuntime
+from dataflow.execution.executor import Executor
+from dataflow.execution.loop_semaphore import LoopSemaphore
+from dataflow.execution.transaction import Transaction
+from dataflow.model.field import utcnow
+from dataflow.sqlite.driver import SQLiteConnection
 
 ENTRIES = [entry for entry in SQLITE.entries if entry.is_installed()]
 BY_NAME = {entry.name: entry for entry in SQLITE.entries}
@@ -88,6 +97,7 @@ def test_a_trial_measures_every_workload_with_every_contestant(
     assert ours["imports"][0] > 0
     assert ours["import_takes"] > 0
     assert set(found["layers"]) == {"read by id", "five in a transaction"}
+    assert all(len(shares) > 1 for shares in found["layers"].values())
     assert "import dataflow is quick" in {goal["goal"] for goal in found["goals"]}
 
     text = capsys.readouterr().out
@@ -137,6 +147,24 @@ def test_a_trial_runs_on_a_server_of_its_own(
     assert {one for entries in found["workloads"].values() for one in entries} == there
     assert set(found["layers"]) == {"read by id", "read by id, 50 tasks", "five in a transaction"}
     assert "AsyncLocalRuntime stays near " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("where", "layer"),
+    [
+        (utcnow, NODE),
+        (AsyncLocalRuntime.execute, RUN),
+        (Executor.records, STATEMENT),
+        (LoopSemaphore.take, POOL),
+        (Transaction.commit, IN_A_TRANSACTION),
+        (SQLiteConnection.fetch, DRIVER),
+        (asyncio.sleep, ELSEWHERE),
+        (row, None),
+    ],
+)
+def test_a_function_belongs_to_a_layer(where: Any, layer: str | None) -> None:
+    code = where.__code__
+    assert layer_of(Path(code.co_filename), code.co_name) == layer
 
 
 def test_only_measures_what_was_asked_for_and_puts_it_between_the_marks_of_a_page(
