@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from dataflow.abc import Codec, Connection, DialectFactory, Rows
+from dataflow.abc import Codec, Connection, Cursor, DialectFactory, RawResult, Rows
 from dataflow.capabilities import Capability
 from dataflow.errors import IntegrityError, UniqueViolation
 from dataflow.hookspecs import hookimpl
@@ -111,6 +111,77 @@ class DeclaresTooMuch(SQLiteDialect):
     capabilities = SQLiteDialect.capabilities | {Capability.NAN}
 
 
+class Promises(SQLiteDialect):
+    """It has no replicas, and says that it does."""
+
+    capabilities = SQLiteDialect.capabilities | {Capability.REPLICAS}
+
+
+class Silent(Wrong):
+    async def run(self, sql: str, parameters: Sequence[object]) -> RawResult:
+        result: RawResult = await self._right.run(sql, parameters)
+        return result._replace(affected=0)
+
+
+class CountsNothing(SQLiteDialect):
+    """SQL of the user's own touches no row, if one believes it."""
+
+    def connection(self) -> Connection:
+        return cast("Connection", Silent(super().connection()))
+
+
+class AllAtOnce:
+    def __init__(self, right: Cursor) -> None:
+        self._right = right
+
+    async def fetch(self, count: int) -> Rows:
+        return await self._right.fetch(1_000_000)
+
+    async def close(self) -> None:
+        await self._right.close()
+
+
+class Greedy(Wrong):
+    async def open_cursor(self, sql: str, parameters: Sequence[object]) -> Cursor:
+        return AllAtOnce(await self._right.open_cursor(sql, parameters))
+
+
+class FetchesEverything(SQLiteDialect):
+    """A cursor holds all rows in memory."""
+
+    def connection(self) -> Connection:
+        return cast("Connection", Greedy(super().connection()))
+
+
+class Obliging(Wrong):
+    usable = True
+
+
+class IsAlwaysUsable(SQLiteDialect):
+    """A connection serves others in the middle of a transaction."""
+
+    def connection(self) -> Connection:
+        return cast("Connection", Obliging(super().connection()))
+
+
+class Lingering(Wrong):
+    async def close(self) -> None:
+        LEFT_OPEN.append(self._right)
+
+    def abandon(self) -> None:
+        LEFT_OPEN.append(self._right)
+
+
+LEFT_OPEN: list[Connection] = []
+
+
+class LeavesConnectionsOpen(SQLiteDialect):
+    """A connection that was closed is still there."""
+
+    def connection(self) -> Connection:
+        return cast("Connection", Lingering(super().connection()))
+
+
 class Simple(Wrong):
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         assert not sql.startswith(SAVEPOINTS)
@@ -135,6 +206,11 @@ DEFECTS: dict[str, type[SQLiteDialect]] = {
     "broken-counts": MiscountsRows,
     "broken-errors": MapsErrorsVaguely,
     "broken-capabilities": DeclaresTooMuch,
+    "broken-promises": Promises,
+    "broken-answers": CountsNothing,
+    "broken-cursors": FetchesEverything,
+    "broken-usability": IsAlwaysUsable,
+    "broken-endings": LeavesConnectionsOpen,
 }
 """A defect for each scheme of a URL."""
 

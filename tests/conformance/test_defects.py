@@ -89,6 +89,14 @@ RED: dict[str, set[str]] = {
         "test_what_was_refused_leaves_the_connection_usable",
     },
     "broken-capabilities": {"test_nan_is_stored"},
+    "broken-promises": {"test_what_is_declared_is_there"},
+    "broken-answers": {"test_sql_of_ones_own_tells_how_many_rows_it_touched"},
+    "broken-cursors": {"test_a_cursor_brings_as_many_rows_as_are_asked_for"},
+    "broken-usability": {"test_a_connection_knows_its_transaction_and_serves_nobody_else_meanwhile"},
+    "broken-endings": {
+        "test_a_connection_knows_its_transaction_and_serves_nobody_else_meanwhile",
+        "test_databases_that_were_closed_leave_nothing_behind",
+    },
 }
 """For the scheme of each broken dialect, the tests that notice what is wrong."""
 

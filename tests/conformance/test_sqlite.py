@@ -4,6 +4,7 @@ from dataflow.sqlite.testing import SQLiteFile, SQLiteMemory
 from dataflow.testing import Conformance, Suite
 from dataflow.testing.conformance.auto_migration import AutoMigrationTests
 from dataflow.testing.conformance.concurrency import ConcurrencyTests
+from dataflow.testing.conformance.drivers import DriverTests
 from dataflow.testing.conformance.durability import DurabilityTests
 from dataflow.testing.conformance.errors import ErrorTests
 from dataflow.testing.conformance.generated_workflows import GeneratedWorkflowTests
@@ -24,6 +25,7 @@ class TestFile(
     WorkflowTests,
     GeneratedWorkflowTests,
     ConcurrencyTests,
+    DriverTests,
     DurabilityTests,
     AutoMigrationTests,
     ErrorTests,

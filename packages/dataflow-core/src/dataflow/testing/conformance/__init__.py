@@ -13,6 +13,7 @@ from dataflow.testing.conformance.bulk_upsert import BulkUpsertTests
 from dataflow.testing.conformance.concurrency import ConcurrencyTests
 from dataflow.testing.conformance.create import CreateTests
 from dataflow.testing.conformance.delete import DeleteTests
+from dataflow.testing.conformance.drivers import DriverTests
 from dataflow.testing.conformance.durability import DurabilityTests
 from dataflow.testing.conformance.errors import ErrorTests
 from dataflow.testing.conformance.filter_bounds import FilterBoundTests
@@ -77,6 +78,7 @@ class Conformance(
     GeneratedWorkflowTests,
     AutoMigrationTests,
     ConcurrencyTests,
+    DriverTests,
     DurabilityTests,
     Suite,
 ):
