@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 from dataflow.abc import Codec, Column
-from dataflow.types import PYTHON_TYPES, ColumnType, Kind
+from dataflow.types import JSON_SCALARS, ColumnType, Kind
 
 __all__ = ["DECLARED", "DIGITS", "NUMBER", "codec", "json_operand", "sql_type", "stores"]
 
@@ -77,7 +77,7 @@ def codec(type: ColumnType) -> Codec:
 
 def json_operand(kind: Kind) -> ColumnType:
     """The type of what is compared with a scalar in JSON."""
-    return NUMBER if kind in (Kind.INTEGER, Kind.FLOAT) else ColumnType(kind, PYTHON_TYPES[kind])
+    return NUMBER if kind in (Kind.INTEGER, Kind.FLOAT) else ColumnType(kind, JSON_SCALARS[kind])
 
 
 def stores(column: Column, type: ColumnType) -> bool:

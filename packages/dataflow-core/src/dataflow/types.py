@@ -13,7 +13,7 @@ from dataflow.errors import ModelError
 __all__ = [
     "DECIMAL_DIGITS",
     "GREATEST_INTEGER",
-    "PYTHON_TYPES",
+    "JSON_SCALARS",
     "SMALLEST_INTEGER",
     "ColumnType",
     "Kind",
@@ -46,7 +46,7 @@ class Kind(Enum):
     JSON = "json"
 
 
-PYTHON_TYPES: Mapping[Kind, type] = {
+JSON_SCALARS: Mapping[Kind, type] = {
     Kind.TEXT: str,
     Kind.INTEGER: int,
     Kind.FLOAT: float,

@@ -7,7 +7,7 @@ try:
     import hypothesis as _  # noqa: F401 - to say at once what is missing
     import pytest
 except ModuleNotFoundError as error:
-    needed = "dataflow.testing needs pytest and Hypothesis: pip install 'dataflow-core[testing]'"
+    needed = "dataflow.testing needs pytest and Hypothesis: pip install 'dataflow-core[testing]<1'"
     raise ModuleNotFoundError(needed, name=error.name) from error
 
 pytest.register_assert_rewrite("dataflow.testing.conformance", "dataflow.testing.oracle")

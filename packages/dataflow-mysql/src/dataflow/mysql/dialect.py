@@ -26,7 +26,7 @@ from dataflow.mysql.two_phase import MySQLTwoPhase
 from dataflow.stages import Function
 from dataflow.statements import Delete, Insert, SchemaChange
 from dataflow.terms import USUAL, Isolation, Terms
-from dataflow.types import PYTHON_TYPES, ColumnType, Kind
+from dataflow.types import JSON_SCALARS, ColumnType, Kind
 from dataflow.url import DatabaseURL
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class MySQLDialect:
         return json_value(self._flavor, document, path, kind)
 
     def json_operand(self, kind: Kind) -> ColumnType:
-        return ColumnType(kind, PYTHON_TYPES[kind])
+        return ColumnType(kind, JSON_SCALARS[kind])
 
     def json_contains(
         self, document: "Expression", path: Sequence[str], member: "Expression"

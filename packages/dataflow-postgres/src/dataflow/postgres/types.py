@@ -16,7 +16,7 @@ from uuid import UUID
 
 from dataflow.abc import Codec, Column, DecodesUnless
 from dataflow.documents import read_json, write_json
-from dataflow.types import PYTHON_TYPES, ColumnType, Kind
+from dataflow.types import JSON_SCALARS, ColumnType, Kind
 
 __all__ = [
     "CAST_TYPES",
@@ -68,7 +68,7 @@ HELD: Mapping[Kind, frozenset[str]] = {
 }
 
 PYTHON_OF: Mapping[Kind, type] = {
-    **PYTHON_TYPES,
+    **JSON_SCALARS,
     Kind.BINARY: bytes,
     Kind.DECIMAL: Decimal,
     Kind.DATETIME: datetime,
@@ -196,7 +196,7 @@ def _element_text(item: object) -> str:
 
 def json_operand(kind: Kind) -> ColumnType:
     """The type of what is compared with a scalar in JSON; a float as the number that ``jsonb`` has for it."""
-    return FLOAT_IN_JSON if kind is Kind.FLOAT else ColumnType(kind, PYTHON_TYPES[kind])
+    return FLOAT_IN_JSON if kind is Kind.FLOAT else ColumnType(kind, JSON_SCALARS[kind])
 
 
 def exact_number(value: float) -> Decimal:

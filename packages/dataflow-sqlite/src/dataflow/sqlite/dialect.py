@@ -20,7 +20,7 @@ from dataflow.sqlite.options import SQLiteOptions
 from dataflow.stages import Function
 from dataflow.statements import Delete, Insert, SchemaChange, Update
 from dataflow.terms import USUAL, Isolation, Terms
-from dataflow.types import PYTHON_TYPES, ColumnType, Kind
+from dataflow.types import JSON_SCALARS, ColumnType, Kind
 from dataflow.url import DatabaseURL
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class SQLiteDialect:
         return json_value(document, path, kind)
 
     def json_operand(self, kind: Kind) -> ColumnType:
-        return ColumnType(kind, PYTHON_TYPES[kind])
+        return ColumnType(kind, JSON_SCALARS[kind])
 
     def json_contains(
         self, document: "Expression", path: Sequence[str], member: "Expression"

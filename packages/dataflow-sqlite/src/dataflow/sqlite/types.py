@@ -17,7 +17,7 @@ from dataflow.abc import Codec, Column, Convert
 from dataflow.documents import read_json, write_json
 from dataflow.errors import InvalidValue
 from dataflow.filters.wildcards import Wildcard, tokens
-from dataflow.types import PYTHON_TYPES, ColumnType, Kind
+from dataflow.types import JSON_SCALARS, ColumnType, Kind
 
 __all__ = [
     "DECIMAL_KEY",
@@ -53,7 +53,7 @@ DECLARED: Mapping[Kind, str] = {
 
 OWN: Mapping[str, Kind] = {declared: kind for kind, declared in DECLARED.items()}
 PYTHON_OF: Mapping[Kind, type] = {
-    **PYTHON_TYPES,
+    **JSON_SCALARS,
     Kind.BINARY: bytes,
     Kind.DECIMAL: Decimal,
     Kind.DATETIME: datetime,
