@@ -93,8 +93,10 @@ KINDS = [
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> Kind:
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
+    """A kind of server that these tests start, whatever server the other tests are given."""
     kind: Kind = request.param
+    monkeypatch.delenv(f"DATAFLOW_TEST_{kind.provision.name.upper()}_URL", raising=False)
     return kind
 
 
@@ -291,7 +293,6 @@ def test_without_any_server_all_the_ways_to_get_one_are_told(
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(kind.module, "FOLDERS", ())
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    monkeypatch.delenv(f"DATAFLOW_TEST_{kind.provision.name.upper()}_URL", raising=False)
     with pytest.raises(NoDatabase) as caught:
         kind.provision().start(session)
     environment, install, docker = str(caught.value).split("\n  - ")[1:]
