@@ -92,21 +92,19 @@ def _sampled(
     workload: Workload, contestant: Contestant, store: ClosableStore, seconds: float
 ) -> Counter[str]:
     seen: Counter[str] = Counter()
-    random = Random(1)
-
-    def batch(look: Callable[[FrameType | None], object]) -> None:
-        items = workload.items(store, workload.batch, workload.size, random)
-        with _looking(look):
+    random, at_work = Random(1), False
+    # One timer for all, as a system may count in steps that are longer than a batch.
+    with _looking(lambda frame: seen.update((_layer(frame),) if at_work else ())):
+        until = None
+        while until is None or perf_counter() < until:
+            items = workload.items(store, workload.batch, workload.size, random)
+            at_work = until is not None  # the first batch fills caches
             contestant.timed(workload.operation, items, workload.tasks)
-        if workload.writes:
-            store.restore()
-
-    batch(_layer)  # fills caches, and what it shows is forgotten
-    until = perf_counter() + seconds
-    while True:
-        batch(lambda frame: seen.update((_layer(frame),)))
-        if perf_counter() >= until:
-            return seen
+            at_work = False
+            if workload.writes:
+                store.restore()
+            until = until or perf_counter() + seconds
+    return seen
 
 
 @contextmanager
