@@ -50,7 +50,7 @@ def test_nothing_but_the_tools_for_tests_needs_pytest(installed: Path) -> None:
     )
     assert python(installed, code).splitlines() == [
         "True True",
-        "dataflow.testing needs pytest and Hypothesis: pip install 'dataflow-core[testing]'",
+        "dataflow.testing needs pytest and Hypothesis: pip install 'dataflow-core[testing]<1'",
     ]
 
 
